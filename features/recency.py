@@ -1,0 +1,78 @@
+"""Recency features: when the lead did it, and whether it is waking up or falling asleep."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.asof import NEVER
+from features.catalogue import Feature
+from features.durations import MICROSECONDS
+from features.implicit import STAGES, event_words
+from features.prepare import FeatureSources
+from features.view import RowView
+
+__all__ = ["describe_age", "describe_recency", "recency_column"]
+
+Float64 = NDArray[np.float64]
+DAY = MICROSECONDS["d"]
+
+
+def describe_recency(view: RowView, sources: FeatureSources) -> list[Feature]:
+    """Days since, decayed intensity, momentum, velocity, silence and age."""
+    found: list[Feature] = []
+    used = {each.stage for each in sources.events.types.values()}
+    named = [(f"type:{name}", event_words(name, sources)) for name in view.types]
+    named += [(f"stage:{stage}", f"{stage} activity") for stage in STAGES if stage in used]
+    for source, words in named:
+        sign = -1 if _is_negative(source, sources) else 0
+        found.append(Feature("recency", source, "days_since", 0, "days", 0, source, words))
+        found += [
+            Feature("recency", source, "intensity", half_life, "intensity", sign, source, words)
+            for half_life in sources.features.half_lives
+        ]
+    found += [
+        Feature("recency", "any", "intensity", half_life, "intensity", 0, "any", "activity")
+        for half_life in sources.features.half_lives
+    ]
+    found += [
+        Feature("recency", "any", "silence", 0, "days", 0, "silence", "days without activity"),
+        Feature("recency", "any", "momentum", 7 * DAY, "log ratio", 0, "momentum", "pace of activity"),
+        Feature("recency", "any", "velocity", 0, "per day", 0, "momentum", "pace of activity"),
+        Feature("recency", "any", "last_type", 0, "category", 0, "last_type", "latest activity", view.types),
+    ]
+    return found
+
+
+def describe_age() -> Feature:
+    """How long the lead has been open; needs no events."""
+    return Feature("recency", "lead", "age", 0, "days", 0, "age", "days since the lead came in")
+
+
+def recency_column(view: RowView, feature: Feature, half_lives: tuple[int, ...]) -> Float64:
+    """The column of a recency feature; days are fractional, NaN where there was no such event."""
+    if feature.op == "days_since":
+        return view.microseconds_since(feature.source) / DAY
+    if feature.op == "intensity":
+        return view.intensity(feature.source, feature.span, half_lives)
+    if feature.op == "last_type":
+        last = view.last("any")
+        codes = view.type_codes.astype(np.float64)
+        return np.where(last >= 0, codes[np.maximum(last, 0)], np.nan) if len(codes) else np.full(len(view), np.nan)
+    age = (view.rows.as_of - view.rows.spell_start) / DAY
+    if feature.op == "age":
+        return age
+    if feature.op == "silence":
+        since = view.microseconds_since("any") / DAY
+        return np.where(np.isnan(since), age, since)
+    if feature.op == "velocity":
+        created = view.data.created[view.rows.lead]
+        known = np.where(created == NEVER, view.rows.spell_start, created)
+        return view.count("any", 0) / np.maximum((view.rows.as_of - known) / DAY, 1.0)
+    week, four_before = view.count("any", 7 * DAY), view.count("any", 35 * DAY)
+    return np.log((week + 0.5) / ((four_before - week) / 4 + 0.5))
+
+
+def _is_negative(source: str, sources: FeatureSources) -> bool:
+    declared = sources.events.types.get(source.removeprefix("type:"))
+    return declared is not None and declared.direction < 0

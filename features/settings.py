@@ -1,0 +1,201 @@
+"""Settings of everything that turns tables into features: small frozen value classes.
+
+They are read from the project file by `pipeline.config` and travel in the bundle, so that scoring
+sees what training saw.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from features.durations import Duration, parse_duration
+
+__all__ = [
+    "AttributeGroup",
+    "AttributeSettings",
+    "Availability",
+    "EventSettings",
+    "EventType",
+    "Family",
+    "FeatureSettings",
+    "Kind",
+    "PointsRule",
+    "PointsSettings",
+    "Settings",
+    "SnapshotSettings",
+    "StaticSettings",
+    "TargetSettings",
+]
+
+Availability = Literal["at_creation", "history", "current"]
+Kind = Literal["category", "number", "boolean", "job_title", "email", "company_size"]
+Family = Literal["explicit", "implicit", "recency", "account"]
+Stage = Literal["awareness", "consideration", "decision"]
+PositiveDuration = Annotated[Duration, Field(gt=0)]
+NotNegativeDuration = Annotated[Duration, Field(ge=0)]
+
+
+class Settings(BaseModel):
+    """A section of the project file: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AttributeGroup(Settings):
+    """Names of attributes of one availability, by what they hold."""
+
+    category: tuple[str, ...] = ()
+    number: tuple[str, ...] = ()
+    boolean: tuple[str, ...] = ()
+    job_title: tuple[str, ...] = ()
+    email: tuple[str, ...] = ()
+    company_size: tuple[str, ...] = ()
+
+    def kinds(self) -> dict[str, Kind]:
+        """Kind of each attribute, in the order of the file."""
+        return {name: kind for kind in type(self).model_fields for name in getattr(self, kind)}  # type: ignore[misc]
+
+
+class AttributeSettings(Settings):
+    """Which columns of leads and accounts are attributes, what they hold, since when they are known.
+
+    `at_creation`: fixed when the lead was made. `history`: the value at as_of from `field_changes`.
+    `current`: today's value; barred from training wherever the past is rebuilt, unless `waived` by name.
+    """
+
+    at_creation: AttributeGroup = AttributeGroup()
+    history: AttributeGroup = AttributeGroup()
+    current: AttributeGroup = AttributeGroup()
+    barred: tuple[str, ...] = ()
+    waived: tuple[str, ...] = ()
+    max_categories: Annotated[int, Field(ge=2, le=250)] = 40
+    min_category_rows: Annotated[int, Field(ge=1)] = 20
+    max_unseen_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    ranges: dict[str, tuple[float, float]] = {}
+
+    @model_validator(mode="after")
+    def _each_name_once(self) -> AttributeSettings:
+        names = [name for group in (self.at_creation, self.history, self.current) for name in group.kinds()]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"attributes declared more than once: {', '.join(twice)}")
+        stray = sorted(set(self.waived) - set(self.current.kinds()))
+        if stray:
+            raise ValueError(f"waived, but not declared under attributes.current: {', '.join(stray)}")
+        return self
+
+    def availability(self) -> dict[str, Availability]:
+        """Availability of each declared attribute that is not barred."""
+        found: dict[str, Availability] = {}
+        for availability in ("at_creation", "history", "current"):
+            for name in getattr(self, availability).kinds():
+                if name not in self.barred:
+                    found[name] = availability
+        return found
+
+    def kinds(self) -> dict[str, Kind]:
+        """Kind of each declared attribute, barred ones left out."""
+        groups = (self.at_creation, self.history, self.current)
+        return {n: kind for group in groups for n, kind in group.kinds().items() if n not in self.barred}
+
+
+class EventType(Settings):
+    """What one event type means: funnel stage, direction (-1 speaks against), words for sales."""
+
+    stage: Stage | None = None
+    direction: Literal[-1, 1] = 1
+    words: str | None = None
+
+
+class EventSettings(Settings):
+    """Event catalogue and cleaning."""
+
+    types: dict[str, EventType] = {}
+    max_types: Annotated[int, Field(ge=1, le=200)] = 30
+    bot_events: Annotated[int, Field(ge=2)] = 10
+    bot_window: PositiveDuration = parse_duration("2s")
+    internal_column: str | None = None
+    internal_values: tuple[str, ...] = ()
+    use_value: bool = True
+
+
+class TargetSettings(Settings):
+    """What counts as converted, and how far ahead."""
+
+    won: tuple[str, ...] = ("won",)
+    not_terminal: tuple[str, ...] = ()
+    reopened: tuple[str, ...] = ("reopened",)
+    horizon: PositiveDuration = parse_duration("30d")
+    outcome_delay: NotNegativeDuration = 0
+    outcome_grace: NotNegativeDuration = 0
+    outcome_events: tuple[str, ...] = ()
+    product: str | None = None
+
+
+class SnapshotSettings(Settings):
+    """Which moments become examples: `calendar` cuts, `age` after creation, or `static` flat exports."""
+
+    mode: Literal["calendar", "age", "static"] = "calendar"
+    every: PositiveDuration = parse_duration("14d")
+    ages: tuple[PositiveDuration, ...] = tuple(parse_duration(age) for age in ("1d", "7d", "14d"))
+    max_rows: Annotated[int, Field(ge=1_000)] = 300_000
+
+
+class StaticSettings(Settings):
+    """A flat export: its label column and what gives the time order."""
+
+    label: str = "converted"
+    positive: tuple[str, ...] = ("1", "true", "yes", "won")
+    negative: tuple[str, ...] = ("0", "false", "no", "lost")
+    open: tuple[str, ...] = ()
+    order: str | None = None
+
+
+class FeatureSettings(Settings):
+    """Feature families, windows and half-lives."""
+
+    families: tuple[Family, ...] = ("explicit", "implicit", "recency", "account")
+    windows: tuple[PositiveDuration, ...] = tuple(parse_duration(window) for window in ("7d", "30d", "90d"))
+    half_lives: tuple[PositiveDuration, ...] = tuple(parse_duration(each) for each in ("3d", "14d", "60d"))
+    missing_flags: bool = True
+    words: dict[str, str] = {}
+
+
+class PointsRule(Settings):
+    """One line of a points table: points for values of an attribute, ranges of a number, or an event.
+
+    `values` maps a value (compared in lower case, without outer blanks) to points; `ranges` maps a lower
+    bound to points, the highest bound at or below the number wins; `event` gives `points` for having it
+    (`per = "once"`) or for each, up to `most` times, within `window` before as_of.
+    """
+
+    attribute: str | None = None
+    values: dict[str, float] = {}
+    ranges: dict[str, float] = {}
+    event: str | None = None
+    points: float = 0.0
+    per: Literal["once", "each"] = "once"
+    most: Annotated[int, Field(ge=1)] = 100
+    window: PositiveDuration | None = None
+    words: str | None = None
+
+    @model_validator(mode="after")
+    def _attribute_or_event(self) -> PointsRule:
+        if (self.attribute is None) == (self.event is None):
+            raise ValueError("a points rule names either an attribute or an event")
+        if self.attribute is not None and bool(self.values) == bool(self.ranges):
+            raise ValueError(f"the points rule for '{self.attribute}' needs either values or ranges")
+        return self
+
+
+class PointsSettings(Settings):
+    """The traditional points table: a preset, own rules, or both; MQL and SQL in points."""
+
+    preset: Literal["saas", "car_dealer"] | None = None
+    rules: tuple[PointsRule, ...] = ()
+    attributes: dict[str, str] = {}
+    events: dict[str, str] = {}
+    mql: float | None = None
+    sql: float | None = None

@@ -1,0 +1,137 @@
+"""Job titles and e-mail addresses read as what they say about fit; the text itself is no feature."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["DEPARTMENTS", "EMAIL_KINDS", "SENIORITIES", "department", "email_kind", "role", "seniority", "size_band"]
+
+SENIORITIES = ("student", "junior", "staff", "senior", "manager", "director", "vp", "c-level")
+DEPARTMENTS = ("it", "finance", "marketing", "sales", "operations", "hr", "product", "legal", "support")
+EMAIL_KINDS = ("business", "education", "free", "government")
+
+_SENIORITY = [
+    (0, r"student|intern|trainee|apprentice|praktikant|werkstudent|pupil"),
+    (7, r"chief|c[efimotrps]o|founder|owner|president|managing director|geschäftsführer|ceo|gérant"),
+    (6, r"vp|svp|evp|vice president|head of|partner"),
+    (5, r"director|direktor|directeur"),
+    (4, r"manager|lead|supervisor|leiter|teamlead|responsable"),
+    (1, r"junior|jr|assistant|entry|associate|assistent"),
+    (3, r"senior|sr|principal|staff engineer|expert"),
+]
+_DEPARTMENT = [
+    ("it", r"it|information|software|developer|engineer|engineering|devops|data|security|cto|cio|tech|technology|"
+           r"programmer|administrator|architect|ciso|systems"),
+    ("finance", r"finance|financial|account(?:ing|ant)|controller|controlling|cfo|treasury|audit|tax|procurement|buyer"),
+    ("marketing", r"marketing|brand|content|seo|communications?|cmo|growth|demand|social|pr"),
+    ("sales", r"sales|account executive|business development|bdr|sdr|revenue|cro|commercial"),
+    ("operations", r"operations?|coo|supply|logistics|production|manufacturing|plant|warehouse|facilities"),
+    ("hr", r"hr|human|people|talent|recruit(?:er|ing|ment)|personnel|chro"),
+    ("product", r"product|ux|ui|design(?:er)?|research(?:er)?|cpo"),
+    ("legal", r"legal|counsel|compliance|lawyer|attorney|privacy"),
+    ("support", r"support|service|success|helpdesk|care"),
+]
+_FREE = frozenset(
+    "gmail.com googlemail.com yahoo.com yahoo.de yahoo.fr yahoo.co.uk hotmail.com hotmail.de outlook.com live.com "
+    "msn.com aol.com icloud.com me.com gmx.de gmx.net gmx.com web.de t-online.de freenet.de orange.fr free.fr "
+    "laposte.net libero.it mail.ru yandex.ru qq.com 163.com 126.com proton.me protonmail.com zoho.com "
+    "comcast.net verizon.net hey.com fastmail.com mail.com".split()
+)
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![^\W_])(?:{pattern})(?![^\W_])")
+
+
+_SENIORITY_RULES = [(level, _compiled(pattern)) for level, pattern in _SENIORITY]
+_DEPARTMENT_RULES = [(name, _compiled(pattern)) for name, pattern in _DEPARTMENT]
+
+
+def seniority(title: str) -> int | None:
+    """Position in `SENIORITIES` of a job title, None if the title is blank.
+
+    Examples
+    --------
+    >>> [SENIORITIES[seniority(t)] for t in ("Chief Data Officer", "VP of Sales", "Jr. Developer", "Buyer")]
+    ['c-level', 'vp', 'junior', 'staff']
+    """
+    text = title.casefold()
+    if not text.strip():
+        return None
+    for level, rule in _SENIORITY_RULES:
+        if rule.search(text):
+            return level
+    return SENIORITIES.index("staff")
+
+
+def department(title: str) -> str | None:
+    """The department a job title names, None if it names none.
+
+    Examples
+    --------
+    >>> department("Head of Accounting"), department("Member")
+    ('finance', None)
+    """
+    text = title.casefold()
+    for name, rule in _DEPARTMENT_RULES:
+        if rule.search(text):
+            return name
+    return None
+
+
+def role(title: str) -> str | None:
+    """The role a SaaS points table asks for: c-level, director, pm or assistant; None for any other.
+
+    Examples
+    --------
+    >>> role("Product Manager"), role("Office Assistant"), role("CTO"), role("Nurse")
+    ('pm', 'assistant', 'c-level', None)
+    """
+    text = title.casefold()
+    if re.search(r"\b(?:product|project|program) (?:manager|owner|lead)|\bpm\b", text):
+        return "pm"
+    level = seniority(title)
+    if level is None:
+        return None
+    return {"c-level": "c-level", "vp": "director", "director": "director", "junior": "assistant"}.get(SENIORITIES[level])
+
+
+def size_band(text: str) -> float | None:
+    """The first number in a company size: the size itself, or the lower end of a band.
+
+    Examples
+    --------
+    >>> size_band("50-99"), size_band("1,000+"), size_band("unknown")
+    (50.0, 1000.0, None)
+    """
+    match = re.search(r"\d[\d,. ]*", text)
+    if match is None:
+        return None
+    digits = re.sub(r"[,. ](?=\d{3}(?!\d))", "", match[0]).replace(",", ".").strip(" .")
+    try:
+        return float(digits.split(" ")[0])
+    except ValueError:
+        return None
+
+
+def email_kind(address: str) -> str | None:
+    """Kind of the domain of an e-mail address, None where there is no domain.
+
+    Examples
+    --------
+    >>> [email_kind(a) for a in ("x@gmail.com", "x@cs.mit.edu", "x@acme.io", "x")]
+    ['free', 'education', 'business', None]
+    """
+    _, at, domain = address.strip().casefold().rpartition("@")
+    if not at or "." not in domain:
+        return None
+    if domain in _FREE:
+        return "free"
+    labels = domain.split(".")
+    if "edu" in labels[-2:] or ("ac" in labels[-2:-1]) or labels[0].startswith(("uni-", "stud")) or (
+        labels[-2].startswith("uni-")
+    ):
+        return "education"
+    if "gov" in labels[-2:]:
+        return "government"
+    return "business"

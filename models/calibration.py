@@ -1,0 +1,289 @@
+"""Margins to probabilities by two or three numbers: Platt or beta, strictly increasing.
+
+Every transformation works element by element with `scipy.special` and plain arithmetic (no BLAS, no
+instructions that depend on the length of the array), so one row gets the same bits as a million.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, log_expit
+
+from features.errors import InputError
+
+__all__ = ["IDENTITY", "LEAST_SLOPE", "Calibration", "fit_calibration", "fit_logistic", "row_log_loss"]
+
+Array = NDArray[np.float64]
+Kind = Literal["identity", "platt", "beta"]
+
+LEAST_SLOPE = 0.05
+_ROUNDING = 1e-13
+_SIZES: dict[str, int] = {"identity": 0, "platt": 2, "beta": 3}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A strictly increasing map from margins to calibrated log-odds.
+
+    With m a margin and s the logistic function:
+
+    - ``identity``: m; for a points table and for a model that was refused;
+    - ``platt`` (a, b): a m + b (Platt 1999);
+    - ``beta`` (a, b, c): a log s(m) - b log(1 - s(m)) + c (Kull, Silva Filho and Flach 2017, eq. 8);
+      a rules the low end, b the high end, and a = b is Platt.
+
+    a and b are at least 0.05, so no two leads that differ are forced into a tie.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown, a coefficient is missing or not finite, or a slope is below 0.05.
+
+    Examples
+    --------
+    >>> float(Calibration("platt", (2.0, -1.0)).log_odds([0.5])[0])
+    0.0
+    >>> float(Calibration("platt", (2.0, -1.0)).probability([0.5])[0])
+    0.5
+    """
+
+    kind: Kind
+    coefficients: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        size = _SIZES.get(self.kind)
+        if size is None:
+            raise InputError(f"calibration kind '{self.kind}' is unknown; expected {', '.join(_SIZES)}")
+        if len(self.coefficients) != size or not np.isfinite(self.coefficients).all():
+            raise InputError(
+                f"calibration '{self.kind}' needs {size} finite numbers; got {self.coefficients}"
+            )
+        if any(not slope >= LEAST_SLOPE for slope in self.coefficients[:-1]):
+            raise InputError(
+                f"calibration slopes must be at least {LEAST_SLOPE}; got {self.coefficients[:-1]}"
+            )
+
+    def log_odds(self, margins: ArrayLike) -> Array:
+        """Calibrated log-odds, of the shape of `margins`; strictly increasing up to rounding."""
+        values = np.asarray(margins, dtype=np.float64)
+        if self.kind == "identity":
+            return values.copy()
+        if self.kind == "platt":
+            return np.asarray(self.coefficients[0] * values + self.coefficients[1])
+        low, high, shift = self.coefficients
+        return np.asarray(low * log_expit(values) - high * log_expit(-values) + shift)
+
+    def probability(self, margins: ArrayLike) -> Array:
+        """Calibrated probability in [0, 1], of the shape of `margins`."""
+        return np.asarray(expit(self.log_odds(margins)))
+
+    def slope(self, margins: ArrayLike) -> Array:
+        """Derivative of the calibrated log-odds by the margin, of the shape of `margins`; above 0."""
+        values = np.asarray(margins, dtype=np.float64)
+        if self.kind == "beta":
+            low, high, _ = self.coefficients
+            return np.asarray(low * expit(-values) + high * expit(values))
+        return np.full(values.shape, self.coefficients[0] if self.kind == "platt" else 1.0)
+
+    def to_json(self) -> dict[str, object]:
+        """The numbers as a JSON object; `from_json` gives the same bits back."""
+        return {"kind": self.kind, "coefficients": list(self.coefficients)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, object]) -> Self:
+        """Calibration from what `to_json` gave.
+
+        Raises
+        ------
+        InputError
+            If a key is missing or what it holds makes no strictly increasing map.
+        """
+        kind, coefficients = values.get("kind"), values.get("coefficients")
+        if not isinstance(kind, str) or not isinstance(coefficients, list | tuple):
+            raise InputError(f"a calibration needs 'kind' and 'coefficients'; got {sorted(values)}")
+        return cls(kind, tuple(float(number) for number in coefficients))  # type: ignore[arg-type]
+
+
+IDENTITY = Calibration("identity")
+
+
+def row_log_loss(y: ArrayLike, log_odds: ArrayLike) -> Array:
+    """Log loss of each row in nats, from log-odds: never clipped, exact for sure predictions.
+
+    Examples
+    --------
+    >>> row_log_loss([1, 0], [0.0, 0.0]).round(4).tolist()
+    [0.6931, 0.6931]
+    """
+    toward = 2.0 * np.asarray(y, dtype=np.float64) - 1.0
+    return np.asarray(-log_expit(toward * np.asarray(log_odds, dtype=np.float64)))
+
+
+def fit_logistic(
+    columns: Array,
+    y: Array,
+    *,
+    offset: Array | float = 0.0,
+    weights: Array | None = None,
+    start: Array | None = None,
+    most_steps: int = 40,
+) -> Array:
+    """Coefficients of a logistic regression without penalty, by Newton's method with halved steps.
+
+    Parameters
+    ----------
+    columns : array (k, n)
+        One row a coefficient, the constant included if wanted.
+    y : array (n,)
+        0 or 1.
+    offset : array (n,) or float
+        Added to the log-odds with coefficient 1.
+    weights : array (n,), optional
+        Times each row counts.
+    start : array (k,), optional
+        Where to begin; zeros by default.
+
+    Returns
+    -------
+    array (k,)
+        To about 1e-9. Under perfect separation the steps end at `most_steps` with large, finite numbers.
+
+    Notes
+    -----
+    Hastie, Tibshirani and Friedman (2009), Elements of Statistical Learning, 4.4.1.
+    """
+    counts = np.ones(len(y)) if weights is None else weights
+    beta = np.zeros(len(columns)) if start is None else np.array(start, dtype=np.float64)
+    margins = _combine(columns, beta) + offset
+    loss = float((counts * row_log_loss(y, margins)).sum())
+    for _ in range(most_steps):
+        step = _newton_step(columns, y, margins, counts)
+        size, moved, tried = 1.0, margins, np.inf
+        while size > 1e-4:
+            moved = _combine(columns, beta + size * step) + offset
+            tried = float((counts * row_log_loss(y, moved)).sum())
+            if tried <= loss * (1.0 + _ROUNDING):
+                break
+            size /= 2.0
+        if not tried <= loss * (1.0 + _ROUNDING):
+            break
+        beta, margins = beta + size * step, moved
+        is_done = float(np.abs(size * step).max()) < 1e-5 or loss - tried <= 1e-14 * loss
+        loss = tried
+        if is_done:
+            break
+    return beta
+
+
+def _combine(columns: Array, beta: Array) -> Array:
+    total = columns[0] * beta[0]
+    for column, coefficient in zip(columns[1:], beta[1:], strict=True):
+        total += column * coefficient
+    return np.asarray(total)
+
+
+def _newton_step(columns: Array, y: Array, margins: Array, counts: Array) -> Array:
+    """Solve H step = gradient; a touch of ridge keeps a constant column pair solvable."""
+    fitted = expit(margins)
+    curvature = counts * fitted * (1.0 - fitted)
+    gradient = (columns * (counts * (y - fitted))).sum(axis=1)
+    hessian = np.empty((len(columns), len(columns)))
+    for i, column in enumerate(columns):
+        bent = curvature * column
+        for j in range(i + 1):
+            hessian[i, j] = hessian[j, i] = (bent * columns[j]).sum()
+    ridge = 1e-11 * np.diag(hessian) + 1e-12
+    return np.asarray(np.linalg.solve(hessian + np.diag(ridge), gradient))
+
+
+def fit_calibration(
+    margins: ArrayLike, y: ArrayLike, blocks: ArrayLike, clusters: ArrayLike | None = None
+) -> Calibration:
+    """Platt or beta calibration fitted on pooled out-of-fold margins.
+
+    Beta is taken only if, fitted on the other blocks and read on the block left out, its log loss is
+    lower by more than two (clustered) standard errors of the paired difference and in more than half the
+    blocks; otherwise Platt. With one usable block there is nothing to choose by: Platt.
+
+    Parameters
+    ----------
+    margins : array (n,)
+        Log-odds before calibration, each given by a model that did not see its row.
+    y : array (n,)
+        0 or 1.
+    blocks : array (n,)
+        Time block (fold) of each row; any labels that sort.
+    clusters : array (n,), optional
+        Account, else lead, of each row; each row by itself if not given.
+
+    Raises
+    ------
+    InputError
+        If lengths differ, a margin is not finite, or only one class is there.
+
+    Examples
+    --------
+    >>> fit_calibration([-1.0, -1.0, 1.0, 1.0], [0, 1, 0, 1], [1, 2, 1, 2]).kind
+    'platt'
+    """
+    m, is_won = np.asarray(margins, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    codes = np.unique(np.asarray(blocks), return_inverse=True)[1]
+    owners = (
+        np.arange(len(m)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
+    )
+    if not len(m) == len(is_won) == len(codes) == len(owners):
+        sizes = f"{len(m)} margins, {len(is_won)} labels, {len(codes)} blocks and {len(owners)} clusters"
+        raise InputError(f"{sizes} differ in length")
+    if not np.isfinite(m).all():
+        raise InputError(f"{int((~np.isfinite(m)).sum())} of {len(m)} margins are not finite")
+    if not 0.0 < is_won.sum() < len(m):
+        raise InputError(
+            f"calibration needs both classes; got {int(is_won.sum())} conversions in {len(m)} rows"
+        )
+    return _fit("beta" if _is_beta_clearly_better(m, is_won, codes, owners) else "platt", m, is_won)
+
+
+def _is_beta_clearly_better(m: Array, y: Array, codes: NDArray[np.intp], owners: NDArray[np.intp]) -> bool:
+    gain, is_judged, better = np.zeros(len(m)), np.zeros(len(m), dtype=bool), []
+    for block in range(int(codes.max()) + 1):
+        is_test = codes == block
+        if is_test.all() or not 0.0 < y[~is_test].sum() < (~is_test).sum():
+            continue
+        platt, beta = (
+            _fit(kind, m[~is_test], y[~is_test]).log_odds(m[is_test]) for kind in ("platt", "beta")
+        )
+        gain[is_test] = row_log_loss(y[is_test], platt) - row_log_loss(y[is_test], beta)
+        is_judged |= is_test
+        better.append(float(gain[is_test].mean()) > 0.0)
+    if not better:
+        return False
+    mean = float(gain[is_judged].mean())
+    off = np.bincount(owners[is_judged], weights=gain[is_judged] - mean)
+    noise = 2.0 * float(np.sqrt((off**2).sum())) / int(is_judged.sum())
+    return mean > noise and 2 * sum(better) > len(better)
+
+
+def _fit(kind: str, m: Array, y: Array) -> Calibration:
+    """Best coefficients with every slope at least 0.05: convex, so trying all active sets finds them."""
+    slopes = np.stack([m]) if kind == "platt" else np.stack([log_expit(m), -log_expit(-m)])
+    found: list[tuple[float, tuple[float, ...]]] = []
+    for held in product((False, True), repeat=len(slopes)):
+        is_free = ~np.array(held)
+        offset = LEAST_SLOPE * slopes[~is_free].sum(axis=0)
+        columns = np.concatenate([slopes[is_free], np.ones((1, len(m)))])
+        fitted = fit_logistic(columns, y, offset=offset, start=np.append(np.ones(is_free.sum()), 0.0))
+        if not (fitted[:-1] >= LEAST_SLOPE).all():
+            continue
+        coefficients = np.full(len(slopes) + 1, LEAST_SLOPE)
+        coefficients[np.append(is_free, True)] = fitted
+        loss = float(row_log_loss(y, _combine(columns, fitted) + offset).sum())
+        found.append((loss, tuple(coefficients.tolist())))
+        if not any(held):
+            break
+    return Calibration("platt" if kind == "platt" else "beta", min(found)[1])

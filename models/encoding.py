@@ -1,0 +1,123 @@
+"""Feature matrix to the columns of a linear model: transformed, standardised, one-hot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalogue import Catalogue, Feature
+
+__all__ = ["Encoding", "learn_encoding"]
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+RECENT_DAYS = 14.0
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How each feature becomes one or more columns.
+
+    Attributes
+    ----------
+    feature : (columns,) position of the feature a column belongs to.
+    level : (columns,) the category index a column stands for, -2 for "missing", -1 for a number.
+    shape : (columns,) how a number is transformed: "log", "decay" or "plain".
+    center, scale : (columns,) mean and standard deviation on the fit's rows, after the transformation.
+    """
+
+    feature: Int64
+    level: Int64
+    shape: tuple[str, ...]
+    center: Float64
+    scale: Float64
+
+    def columns(self, X: Float64) -> Float64:
+        """(rows, columns) encoded and standardised; a missing number takes the mean."""
+        encoded = np.empty((len(X), len(self.feature)))
+        for number in range(len(self.feature)):
+            encoded[:, number] = (self._raw(X, number) - self.center[number]) / self.scale[number]
+        np.nan_to_num(encoded, copy=False, nan=0.0)
+        return encoded
+
+    def _raw(self, X: Float64, number: int) -> Float64:
+        column = X[:, self.feature[number]]
+        level = self.level[number]
+        if level == -2:
+            return np.isnan(column).astype(np.float64)
+        if level >= 0:
+            return (column == level).astype(np.float64)
+        return _transformed(column, self.shape[number])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "feature": self.feature.tolist(),
+            "level": self.level.tolist(),
+            "shape": list(self.shape),
+            "center": self.center.tolist(),
+            "scale": self.scale.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Encoding:
+        """The encoding that `to_json` wrote."""
+        return cls(
+            np.array(values["feature"], dtype=np.int64),
+            np.array(values["level"], dtype=np.int64),
+            tuple(values["shape"]),
+            np.array(values["center"], dtype=np.float64),
+            np.array(values["scale"], dtype=np.float64),
+        )
+
+
+def learn_encoding(X: Float64, catalogue: Catalogue, chosen: Int64, least_rows: int = 10) -> Encoding:
+    """Columns of the chosen features that vary on these rows: at least `least_rows` on either side."""
+    columns: list[tuple[int, int, str, float, float]] = []
+    for position in chosen:
+        feature, column = catalogue.features[position], X[:, position]
+        is_missing = np.isnan(column)
+        candidates: list[tuple[int, str, Float64]] = [(-2, "plain", is_missing.astype(np.float64))]
+        if feature.is_category:
+            candidates += [(k, "plain", (column == k).astype(np.float64)) for k in range(len(feature.levels) + 1)]
+        else:
+            shape = _shape_of(feature)
+            candidates.append((-1, shape, _transformed(column, shape)))
+        for level, shape, values in candidates:
+            if shape == "decay" and level == -2:
+                continue
+            if varies := _spread(values, least_rows, is_flag=level != -1):
+                columns.append((int(position), level, shape, *varies))
+    table = list(zip(*columns, strict=True)) if columns else [(), (), (), (), ()]
+    return Encoding(
+        np.array(table[0], dtype=np.int64), np.array(table[1], dtype=np.int64), tuple(map(str, table[2])),
+        np.array(table[3], dtype=np.float64), np.array(table[4], dtype=np.float64),
+    )  # fmt: skip
+
+
+def _shape_of(feature: Feature) -> str:
+    if feature.unit in {"count", "intensity", "per day", "number"}:
+        return "log"
+    return "decay" if feature.unit == "days" and feature.op in {"days_since"} else "log" if feature.unit == "days" else "plain"
+
+
+def _transformed(column: Float64, shape: str) -> Float64:
+    """Counts in logs of both signs; days since as a decay, so that "never" is simply 0."""
+    if shape == "log":
+        return np.sign(column) * np.log1p(np.abs(column))
+    if shape == "decay":
+        return np.where(np.isnan(column), 0.0, 1.0 / (1.0 + column / RECENT_DAYS))
+    return column
+
+
+def _spread(values: Float64, least_rows: int, *, is_flag: bool) -> tuple[float, float] | None:
+    known = values[~np.isnan(values)]
+    if len(known) < 2 * least_rows:
+        return None
+    if is_flag and not least_rows <= known.sum() <= len(known) - least_rows:
+        return None
+    scale = float(known.std())
+    return (float(known.mean()), scale) if scale > 1e-12 else None

@@ -1,0 +1,158 @@
+"""Fitting the rungs of the ladder on a set of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalogue import Catalogue
+from models.calibration import fit_logistic, row_log_loss
+from models.classifier import BlendRung, LightGBMRung, LogisticRung, PointsRung, RungModel
+from models.encoding import learn_encoding
+from models.settings import ModelSettings, Rung
+from models.split import Timeline, fold_tail
+
+__all__ = ["Recipe", "blend_weights", "fit_logistic_path", "fit_points", "fit_rung", "fit_trees", "tree_rounds"]
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+FAMILIES = ("explicit", "implicit", "recency", "account")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the folds decided: enough to refit a rung on any rows.
+
+    Attributes
+    ----------
+    penalty : L2 strength of the logistic: penalty / 2 * |weights|^2 beside the summed log loss.
+    rounds : number of trees, the median of the folds' early stops.
+    weights : of the blend (constant, logistic, trees).
+    """
+
+    rung: Rung
+    penalty: float = 100.0
+    rounds: int = 100
+    weights: tuple[float, float, float] = (0.0, 0.5, 0.5)
+
+
+def fit_rung(recipe: Recipe, X: Float64, y: Float64, catalogue: Catalogue, settings: ModelSettings) -> RungModel:
+    """The rung of a recipe, fitted on all the rows given."""
+    if recipe.rung == "points":
+        return fit_points(X, y, catalogue)
+    if recipe.rung == "lightgbm":
+        return fit_trees(X, y, catalogue, settings, recipe.rounds)
+    logistic = fit_logistic_path(X, y, catalogue, (recipe.penalty,))[0]
+    if recipe.rung == "logistic":
+        return logistic
+    return BlendRung(logistic, fit_trees(X, y, catalogue, settings, recipe.rounds), recipe.weights)
+
+
+def fit_points(X: Float64, y: Float64, catalogue: Catalogue) -> PointsRung:
+    """The points table with its slope and intercept fitted: one logistic regression on the total.
+
+    The slope is at least 0: a table that points the wrong way is worth nothing, not turned round.
+    """
+    rules = catalogue.columns(["points"])
+    total = np.ascontiguousarray(X[:, rules]).sum(axis=1)
+    center, scale = float(total.mean()), max(float(total.std()), 1e-9)
+    fitted = fit_logistic(np.stack([np.ones(len(y)), (total - center) / scale]), y)
+    slope = max(float(fitted[1]), 0.0) / scale
+    base = float(fitted[0]) if fitted[1] > 0 else float(np.log(y.mean() / (1 - y.mean())))
+    return PointsRung(rules, X[:, rules].mean(axis=0), base - slope * center, slope, len(catalogue))
+
+
+def fit_logistic_path(
+    X: Float64, y: Float64, catalogue: Catalogue, penalties: tuple[float, ...]
+) -> list[LogisticRung]:
+    """Regularised logistic regressions, one a penalty, on the same encoded columns."""
+    from sklearn.linear_model import LogisticRegression
+
+    encoding = learn_encoding(X, catalogue, catalogue.columns(FAMILIES))
+    columns = encoding.columns(X)
+    found: list[LogisticRung] = []
+    if columns.shape[1] == 0:
+        constant = float(np.log(y.mean() / (1 - y.mean())))
+        return [LogisticRung(encoding, np.zeros(0), constant, len(catalogue)) for _ in penalties]
+    model = LogisticRegression(solver="newton-cholesky", warm_start=True, max_iter=50, tol=1e-6)
+    by_strength = sorted(range(len(penalties)), key=lambda k: -penalties[k])
+    fitted: dict[int, LogisticRung] = {}
+    for k in by_strength:
+        model.set_params(C=1.0 / penalties[k])
+        model.fit(columns, y)
+        fitted[k] = LogisticRung(encoding, model.coef_[0].copy(), float(model.intercept_[0]), len(catalogue))
+    found += [fitted[k] for k in range(len(penalties))]
+    return found
+
+
+def tree_rounds(
+    X: Float64, y: Float64, catalogue: Catalogue, settings: ModelSettings, timeline: Timeline, train: Int64
+) -> int:
+    """Rounds at which the log loss on the training rows' own tail is lowest."""
+    import lightgbm
+
+    fit, tail = fold_tail(timeline, train, y)
+    chosen = catalogue.columns(FAMILIES)
+    data = _dataset(X[fit], y[fit], catalogue, chosen)
+    check = data.create_valid(np.ascontiguousarray(X[tail][:, chosen]), label=y[tail])
+    stop = lightgbm.early_stopping(settings.lightgbm.early_stopping_rounds, verbose=False)
+    booster = lightgbm.train(
+        _parameters(settings, catalogue, chosen), data, settings.lightgbm.max_rounds, valid_sets=[check], callbacks=[stop]
+    )
+    return max(1, int(booster.best_iteration))
+
+
+def fit_trees(
+    X: Float64, y: Float64, catalogue: Catalogue, settings: ModelSettings, rounds: int
+) -> LightGBMRung:
+    """LightGBM with a set number of rounds, kept as its text."""
+    import lightgbm
+
+    chosen = catalogue.columns(FAMILIES)
+    booster = lightgbm.train(
+        _parameters(settings, catalogue, chosen), _dataset(X, y, catalogue, chosen), num_boost_round=rounds
+    )
+    return LightGBMRung(booster.model_to_string(), chosen, len(catalogue), rounds)
+
+
+def blend_weights(logistic: Float64, trees: Float64, y: Float64) -> tuple[float, float, float]:
+    """Constant and weights >= 0 of two margins with the least log loss on out-of-fold rows."""
+    ones = np.ones(len(y))
+    candidates: list[tuple[float, tuple[float, float, float]]] = []
+    for parts in ((True, True), (True, False), (False, True)):
+        used = [margin for margin, is_used in zip((logistic, trees), parts, strict=True) if is_used]
+        fitted = fit_logistic(np.stack([*used, ones]), y)
+        if (fitted[:-1] < 0).any():
+            continue
+        values = iter(fitted[:-1].tolist())
+        first, second = (next(values) if is_used else 0.0 for is_used in parts)
+        constant = float(fitted[-1])
+        loss = float(row_log_loss(y, constant + first * logistic + second * trees).mean())
+        candidates.append((loss, (constant, first, second)))
+    return min(candidates)[1] if candidates else (0.0, 0.5, 0.5)
+
+
+def _dataset(X: Float64, y: Float64, catalogue: Catalogue, chosen: Int64) -> Any:
+    import lightgbm
+
+    categories = [place for place, position in enumerate(chosen) if catalogue.features[position].is_category]
+    return lightgbm.Dataset(
+        np.ascontiguousarray(X[:, chosen]), label=y, categorical_feature=categories, free_raw_data=False,
+        params={"max_bin": 127, "min_data_in_bin": 5, "verbose": -1, "feature_pre_filter": False},
+    )  # fmt: skip
+
+
+def _parameters(settings: ModelSettings, catalogue: Catalogue, chosen: Int64) -> dict[str, Any]:
+    mild = settings.lightgbm
+    return {
+        "objective": "binary", "metric": "binary_logloss", "verbosity": -1,
+        "num_leaves": mild.num_leaves, "learning_rate": mild.learning_rate,
+        "min_data_in_leaf": mild.min_data_in_leaf, "lambda_l2": mild.lambda_l2,
+        "feature_fraction": mild.feature_fraction, "bagging_fraction": mild.bagging_fraction, "bagging_freq": 1,
+        "cat_smooth": 20.0, "min_data_per_group": 50, "max_bin": 127, "min_data_in_bin": 5, "feature_pre_filter": False,
+        "monotone_constraints": [catalogue.features[position].monotone for position in chosen],
+        "deterministic": True, "force_row_wise": True, "seed": settings.seed, "num_threads": settings.threads,
+    }  # fmt: skip

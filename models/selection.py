@@ -1,0 +1,162 @@
+"""Rolling origins inside development: out-of-fold margins of every rung, and the rung they choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalogue import Catalogue
+from models.calibration import Calibration, fit_calibration, row_log_loss
+from models.intervals import paired_difference
+from models.ladder import Recipe, blend_weights, fit_logistic_path, fit_points, fit_trees, tree_rounds
+from models.settings import ModelSettings, Rung
+from models.split import Fold, Timeline
+
+__all__ = ["OutOfFold", "Selection", "Trial", "out_of_fold", "select_rung"]
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+LADDER: tuple[Rung, ...] = ("points", "logistic", "lightgbm", "blend")
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Margins of rows that the fit had not seen, pooled over the folds.
+
+    Attributes
+    ----------
+    rows : (m,) positions of the examples, each once.
+    block : (m,) the fold that predicted it.
+    margins : one (m,) array for each rung but the blend; of the logistic at its best penalty.
+    penalty : the logistic's L2 strength with the lowest pooled log loss.
+    rounds : each fold's early stop.
+    """
+
+    rows: Int64
+    block: Int64
+    margins: dict[str, Float64]
+    penalty: float
+    rounds: tuple[int, ...]
+
+    @property
+    def typical_rounds(self) -> int:
+        """The folds' median number of trees."""
+        return int(np.median(self.rounds)) if self.rounds else 1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One rung on the out-of-fold rows: row losses when calibrated on the other blocks."""
+
+    rung: Rung
+    losses: Float64
+    clearly_worse: bool = False
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The recipe chosen, with its calibration on all out-of-fold rows and the trials of every rung."""
+
+    recipe: Recipe
+    calibration: Calibration
+    margins: Float64
+    log_odds: Float64
+    trials: tuple[Trial, ...]
+
+
+def out_of_fold(
+    X: Float64, y: Float64, catalogue: Catalogue, timeline: Timeline, folds: list[Fold],
+    settings: ModelSettings, progress: Callable[[str], None] | None = None,
+) -> OutOfFold:  # fmt: skip
+    """Margins of every rung on each fold's block, fitted on what was known when it began."""
+    rungs = _usable(settings, catalogue)
+    pieces: dict[str, list[Float64]] = {}
+    rounds: list[int] = []
+    for number, fold in enumerate(folds):
+        if progress is not None:
+            progress(f"fold {number + 1} of {len(folds)}: {len(fold.train):,} rows")
+        X_train, y_train, X_block = X[fold.train], y[fold.train], X[fold.validate]
+        if "points" in rungs:
+            pieces.setdefault("points", []).append(fit_points(X_train, y_train, catalogue).margin(X_block))
+        if "logistic" in rungs:
+            path = fit_logistic_path(X_train, y_train, catalogue, settings.logistic_penalties)
+            for penalty, fitted in zip(settings.logistic_penalties, path, strict=True):
+                pieces.setdefault(f"logistic {penalty}", []).append(fitted.margin(X_block))
+        if "lightgbm" in rungs:
+            rounds.append(tree_rounds(X, y, catalogue, settings, timeline, fold.train))
+            trees = fit_trees(X_train, y_train, catalogue, settings, rounds[-1])
+            pieces.setdefault("lightgbm", []).append(trees.margin(X_block))
+    rows = np.concatenate([fold.validate for fold in folds])
+    block = np.concatenate([np.full(len(fold.validate), fold.block) for fold in folds])
+    pooled = {name: np.concatenate(parts) for name, parts in pieces.items()}
+    penalty = _best_penalty(pooled, y[rows], settings)
+    margins = {name: values for name, values in pooled.items() if not name.startswith("logistic")}
+    if "logistic" in rungs:
+        margins["logistic"] = pooled[f"logistic {penalty}"]
+    return OutOfFold(rows, block, margins, penalty, tuple(rounds))
+
+
+def select_rung(
+    found: OutOfFold, y: Float64, timeline: Timeline, settings: ModelSettings, catalogue: Catalogue
+) -> Selection:
+    """The simplest rung whose out-of-fold log loss is not clearly worse than the best one's.
+
+    Clearly worse: the mean paired difference, over clusters, exceeds one standard error (Breiman et al.
+    1984, the one-standard-error rule). Each rung is calibrated on the other blocks before it is compared.
+    """
+    labels, clusters = y[found.rows], timeline.cluster[found.rows]
+    rungs = _usable(settings, catalogue)
+    trials = [Trial(rung, row_log_loss(labels, _crossed(found, rung, labels))) for rung in rungs]
+    best = min(trials, key=lambda trial: float(trial.losses.mean()))
+    judged = tuple(Trial(t.rung, t.losses, t is not best and _is_clearly_worse(t, best, clusters)) for t in trials)
+    rung = next(trial.rung for trial in judged if not trial.clearly_worse)
+    weights = blend_weights(found.margins["logistic"], found.margins["lightgbm"], labels) if "blend" in rungs else (
+        0.0, 0.5, 0.5
+    )
+    recipe = Recipe(rung, found.penalty, found.typical_rounds, weights)
+    margins = _margins(found, rung, weights)
+    calibration = fit_calibration(margins, labels, found.block)
+    return Selection(recipe, calibration, margins, calibration.log_odds(margins), judged)
+
+
+def _usable(settings: ModelSettings, catalogue: Catalogue) -> list[Rung]:
+    has_table = len(catalogue.columns(["points"])) > 0
+    return [rung for rung in LADDER if rung in settings.rungs and (rung != "points" or has_table)]
+
+
+def _margins(found: OutOfFold, rung: Rung, weights: tuple[float, float, float]) -> Float64:
+    if rung != "blend":
+        return found.margins[rung]
+    return weights[0] + weights[1] * found.margins["logistic"] + weights[2] * found.margins["lightgbm"]
+
+
+def _crossed(found: OutOfFold, rung: Rung, y: Float64) -> Float64:
+    """Calibrated log-odds of each block, weights and calibration fitted on the other blocks."""
+    blocks = np.unique(found.block)
+    result = np.empty(len(y))
+    for block in blocks:
+        held = found.block == block
+        others = ~held if len(blocks) > 1 and 0 < y[~held].sum() < (~held).sum() else held
+        weights = (0.0, 0.5, 0.5)
+        if rung == "blend":
+            weights = blend_weights(found.margins["logistic"][others], found.margins["lightgbm"][others], y[others])
+        margins = _margins(found, rung, weights)
+        result[held] = fit_calibration(margins[others], y[others], found.block[others]).log_odds(margins[held])
+    return result
+
+
+def _is_clearly_worse(trial: Trial, best: Trial, clusters: Int64) -> bool:
+    difference = paired_difference(trial.losses, best.losses, clusters, n_boot=200, confidence=0.6827)
+    return not difference.low <= 0.0
+
+
+def _best_penalty(pooled: dict[str, Float64], y: Float64, settings: ModelSettings) -> float:
+    losses = {
+        penalty: float(row_log_loss(y, pooled[f"logistic {penalty}"]).mean())
+        for penalty in settings.logistic_penalties
+        if f"logistic {penalty}" in pooled
+    }
+    return min(losses, key=lambda penalty: losses[penalty]) if losses else settings.logistic_penalties[0]

@@ -1,0 +1,94 @@
+"""Settings of everything that turns features into probabilities, bands and grades."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from features.settings import Settings
+
+__all__ = [
+    "BandSettings",
+    "GateSettings",
+    "LightGBMSettings",
+    "ModelSettings",
+    "Rung",
+    "SplitSettings",
+]
+
+Rung = Literal["points", "logistic", "lightgbm", "blend"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class SplitSettings(Settings):
+    """Development | gap | test, and the folds inside development."""
+
+    test_share: Annotated[float, Field(gt=0.01, lt=0.9)] = 0.2
+    folds: Annotated[int, Field(ge=1, le=20)] = 4
+
+
+class LightGBMSettings(Settings):
+    """Mild by default: few leaves, a slow rate, early stopping on each fold's own tail."""
+
+    num_leaves: Annotated[int, Field(ge=2, le=127)] = 15
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.04
+    max_rounds: Annotated[int, Field(ge=1, le=10_000)] = 600
+    min_data_in_leaf: Annotated[int, Field(ge=1)] = 40
+    lambda_l2: Annotated[float, Field(ge=0)] = 5.0
+    feature_fraction: Annotated[float, Field(gt=0, le=1)] = 0.6
+    bagging_fraction: Annotated[float, Field(gt=0, le=1)] = 0.8
+    early_stopping_rounds: Annotated[int, Field(ge=1)] = 50
+
+
+class ModelSettings(Settings):
+    """The ladder that is fitted, and how."""
+
+    rungs: tuple[Rung, ...] = ("points", "logistic", "lightgbm", "blend")
+    seed: Annotated[int, Field(ge=0)] = 0
+    threads: Annotated[int, Field(ge=1)] = 2
+    logistic_penalties: tuple[Annotated[float, Field(gt=0)], ...] = (10.0, 100.0, 1000.0)
+    lightgbm: LightGBMSettings = LightGBMSettings()
+    bootstrap: Annotated[int, Field(ge=100)] = 400
+
+    @model_validator(mode="after")
+    def _blend_needs_parts(self) -> ModelSettings:
+        if "blend" in self.rungs and not {"logistic", "lightgbm"} <= set(self.rungs):
+            raise ValueError("the rung 'blend' needs 'logistic' and 'lightgbm' among the rungs")
+        return self
+
+
+class BandSettings(Settings):
+    """Where MQL and SQL lie: quantiles, a capacity, a precision or given probabilities."""
+
+    method: Literal["quantile", "capacity", "precision", "value", "given"] = "quantile"
+    mql: Annotated[float, Field(gt=0)] = 0.70
+    sql: Annotated[float, Field(gt=0)] = 0.90
+    mql_name: str = "MQL"
+    sql_name: str = "SQL"
+    below_name: str = "below"
+    further: dict[str, Annotated[float, Field(ge=0, le=100)]] = {}
+    re_anchor: bool = False
+
+    @model_validator(mode="after")
+    def _lines_in_order(self) -> BandSettings:
+        if self.method in {"quantile", "given", "precision"} and not self.mql < self.sql < 1:
+            raise ValueError(
+                f"method '{self.method}' needs 0 < mql < sql < 1; got mql = {self.mql:g}, sql = {self.sql:g}"
+            )
+        if self.method == "capacity" and self.sql >= self.mql:
+            raise ValueError(
+                "method 'capacity' counts leads: sql (the few) must be less than mql; "
+                f"got mql = {self.mql:g}, sql = {self.sql:g}"
+            )
+        return self
+
+
+class GateSettings(Settings):
+    """What a model must show before it becomes champion."""
+
+    calibration_low: float = 0.8
+    calibration_high: float = 1.25
+    slope_low: float = 0.8
+    slope_high: float = 1.25
+    auc_confidence: Share = 0.99

@@ -1,0 +1,184 @@
+"""Tables to examples: which rows there are, their labels, their place in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.asof import NEVER, Examples, microseconds, snapshot_examples, thin_by_hash
+from features.contracts import Tables
+from features.errors import InputError
+from features.labels import label_examples, latest_mature
+from features.points import resolve_rules
+from features.prepare import FeatureSources, Prepared, prepare
+from features.settings import StaticSettings
+from models.split import Timeline
+from pipeline.config import Project
+
+__all__ = ["Dataset", "label_column", "labelled_dataset", "sources_of", "static_rows"]
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled examples with what the features are made from.
+
+    Attributes
+    ----------
+    left_out : rows that are not examples, by reason: immature, in_grace, thinned, unlabelled.
+    lead_code : (n,) rank of the lead by lead_id; account : (n,) code, -1 for none.
+    """
+
+    data: Prepared
+    sources: FeatureSources
+    rows: Examples
+    y: Float64
+    timeline: Timeline
+    lead_code: Int64
+    account: Int64
+    left_out: dict[str, int]
+
+
+def sources_of(project: Project) -> FeatureSources:
+    """What decides the features of a project; the same at training and at scoring."""
+    return FeatureSources(
+        attributes=project.attributes,
+        events=project.events,
+        features=project.features,
+        target=project.target,
+        is_static=project.snapshots.mode == "static",
+        points=resolve_rules(project.points, project.attributes),
+    )
+
+
+def labelled_dataset(project: Project, tables: Tables) -> Dataset:
+    """All mature, labelled examples of a project.
+
+    Raises
+    ------
+    InputError
+        If nothing is mature, or a flat export's labels or order can't be read; with the counts.
+    """
+    sources = sources_of(project)
+    data = prepare(tables, sources)
+    if sources.is_static:
+        rows, y, order, left_out, is_ordered = _static(data, project)
+        known_at = order
+    else:
+        rows, y, left_out = _snapshots(data, tables, project)
+        order, known_at, is_ordered = rows.as_of, rows.as_of + project.target.horizon + project.target.outcome_delay, True
+    rank = np.argsort(np.argsort(data.leads["lead_id"].to_numpy(dtype=object), kind="stable"), kind="stable")
+    account = data.account[rows.lead]
+    cluster = np.where(account >= 0, account, len(data.member_start) + rank[rows.lead])
+    return Dataset(
+        data, sources, rows, y, Timeline(order, known_at, cluster, is_ordered), rank[rows.lead], account, left_out
+    )
+
+
+def _snapshots(data: Prepared, tables: Tables, project: Project) -> tuple[Examples, Float64, dict[str, int]]:
+    assert data.spells is not None
+    end = _data_end(tables)
+    last = latest_mature(end, project.target)
+    everything = snapshot_examples(data.spells, project.snapshots, end)
+    labelled = label_examples(everything, end, project.target)
+    if len(labelled.examples) == 0:
+        raise InputError(
+            f"No example is mature: an as_of must lie at least {project.target.horizon / 86_400_000_000:g} days before "
+            f"the end of the data, {tables.data_end:%Y-%m-%d %H:%M} UTC, and at least one lead must be open then. "
+            "Use a shorter target.horizon or a longer history."
+        )
+    most = project.snapshots.max_rows
+    rows = thin_by_hash(labelled.examples, data.leads["lead_id"], most)
+    y = label_examples(rows, end, project.target).y
+    assert len(rows) == len(y)
+    assert int(rows.as_of.max()) <= last
+    left_out = {
+        "immature": labelled.n_immature,
+        "in_grace": labelled.n_in_grace,
+        "thinned": len(labelled.examples) - len(rows),
+    }
+    return rows, y, left_out
+
+
+def _data_end(tables: Tables) -> int:
+    end = int(microseconds(tables.data_end)[0])
+    if end == NEVER:
+        raise InputError("events and outcomes hold no moment, so the end of the data is unknown; set data.data_end.")
+    return end
+
+
+def _static(data: Prepared, project: Project) -> tuple[Examples, Float64, Int64, dict[str, int], bool]:
+    assert project.static is not None
+    label = label_column(data.leads, project.static)
+    labelled = np.flatnonzero(~np.isnan(label))
+    order, moments = _static_order(data.leads, labelled, project)
+    rows = static_rows(labelled, moments)
+    left_out = {"unlabelled": int(np.isnan(label).sum())}
+    return rows, label[labelled], order, left_out, project.static.order is not None
+
+
+def static_rows(leads: Int64, moments: Int64 | None = None) -> Examples:
+    """Examples of a flat export: as_of is the order column where it is a date, else unknown."""
+    n = len(leads)
+    never = np.full(n, NEVER)
+    as_of = never if moments is None else moments
+    return Examples(leads, as_of, as_of, never, np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int64))
+
+
+def label_column(leads: pd.DataFrame, static: StaticSettings) -> Float64:
+    """(leads,) 1.0, 0.0, or NaN where the label is missing or says that the lead is still open.
+
+    Raises
+    ------
+    InputError
+        If a value is neither positive, negative nor open.
+    """
+    text = leads[static.label].str.strip().str.casefold()
+    label = np.full(len(leads), np.nan)
+    label[text.isin([each.casefold() for each in static.positive]).to_numpy()] = 1.0
+    label[text.isin([each.casefold() for each in static.negative]).to_numpy()] = 0.0
+    is_open = text.isna() | text.isin([each.casefold() for each in static.open])
+    unknown = np.isnan(label) & ~is_open.to_numpy()
+    if unknown.any():
+        values = leads.loc[unknown, static.label].value_counts()
+        raise InputError(
+            f"{int(unknown.sum())} of {len(leads)} labels in '{static.label}' are neither positive "
+            f"({', '.join(static.positive)}) nor negative ({', '.join(static.negative)}); the most frequent is "
+            f"{values.index[0]!r} ({values.iloc[0]} rows). Name it under static.positive, static.negative or static.open."
+        )
+    won, lost = int((label == 1).sum()), int((label == 0).sum())
+    if won == 0 or lost == 0:
+        raise InputError(
+            f"The label '{static.label}' has a single class: {won} converted, {lost} not, "
+            f"{int(np.isnan(label).sum())} open. A model needs both; check static.positive and static.negative."
+        )
+    return label
+
+
+def _static_order(leads: pd.DataFrame, rows: Int64, project: Project) -> tuple[Int64, Int64 | None]:
+    """Dense rank in time of the labelled rows, and their moments where the order is a date."""
+    assert project.static is not None
+    name = project.static.order
+    if name is None or name == "row":
+        return rows.astype(np.int64), None
+    text = leads[name].iloc[rows]
+    numbers = pd.to_numeric(text, errors="coerce")
+    if not numbers.isna().any():
+        return np.unique(numbers.to_numpy(dtype=np.float64), return_inverse=True)[1].astype(np.int64), None
+    form = project.data.leads.time_format or "ISO8601"
+    moments = pd.to_datetime(text, format=form, errors="coerce", utc=True)
+    lost = int(moments.isna().sum())
+    if lost:
+        first = text[moments.isna()].iloc[0]
+        raise InputError(
+            f"{lost} of {len(text)} labelled rows have no usable order in '{name}', the first is {first!r}; expected "
+            f"numbers or dates as {form}. Set data.leads.time_format, or static.order = \"row\"."
+        )
+    exact = microseconds(moments.astype("datetime64[us, UTC]"))
+    return exact, exact

@@ -1,0 +1,162 @@
+"""Scores on disk: one row a lead, published whole or not at all, the manifest last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from features.errors import OutputError
+
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "ScoreRows", "publish", "scores_table"]
+
+SCHEMA_VERSION = 1
+REASON = pa.struct([("text", pa.string()), ("points", pa.float64()), ("group", pa.string())])
+SCHEMA = pa.schema([
+    ("lead_id", pa.string()),
+    ("as_of", pa.timestamp("us", tz="UTC")),
+    ("probability", pa.float64()),
+    ("score", pa.float64()),
+    ("band", pa.string()),
+    ("fit_grade", pa.string()),
+    ("engagement_grade", pa.string()),
+    ("expected_value", pa.float64()),
+    ("trend", pa.float64()),
+    ("silent_until", pa.timestamp("us", tz="UTC")),
+    ("reasons", pa.list_(REASON)),
+    ("base_score", pa.float64()),
+    ("model_version", pa.string()),
+    ("warnings", pa.list_(pa.string())),
+])
+
+
+@dataclass
+class ScoreRows:
+    """Columns of the output, grown chunk by chunk."""
+
+    lead_id: list[str] = field(default_factory=list)
+    probability: list[float] = field(default_factory=list)
+    score: list[float] = field(default_factory=list)
+    band: list[str] = field(default_factory=list)
+    fit_grade: list[str] = field(default_factory=list)
+    engagement_grade: list[str] = field(default_factory=list)
+    reasons: list[list[dict[str, Any]]] = field(default_factory=list)
+    base_score: list[float] = field(default_factory=list)
+    warnings: list[list[str]] = field(default_factory=list)
+
+
+def scores_table(rows: ScoreRows, as_of: np.datetime64 | None, model_version: str) -> pa.Table:
+    """The output table in call order: by probability (a bare points table: by score), then lead_id."""
+    n = len(rows.lead_id)
+    probability = np.array(rows.probability, dtype=np.float64)
+    strength = np.where(np.isnan(probability), np.array(rows.score, dtype=np.float64), probability)
+    order = np.lexsort((np.array(rows.lead_id, dtype=object), -strength)) if n else np.zeros(0, dtype=np.int64)
+    stamp = None if as_of is None else pd.Timestamp(as_of, tz="UTC")
+    values: dict[str, Any] = {
+        "as_of": [stamp] * n,
+        "probability": [None if np.isnan(p) else p for p in probability.tolist()],
+        "expected_value": [None] * n,
+        "trend": [None] * n,
+        "silent_until": [None] * n,
+        "model_version": [model_version] * n,
+    }
+    columns = [pa.array(values.get(f.name, getattr(rows, f.name, None)), type=f.type) for f in SCHEMA]
+    return pa.Table.from_arrays(columns, schema=SCHEMA).take(pa.array(order))
+
+
+def flattened(table: pa.Table, top_reasons: int) -> pa.Table:
+    """The table for CSV: reasons in numbered columns, text and points; warnings joined."""
+    plain = table.drop_columns(["reasons", "warnings"])
+    reasons = table.column("reasons").to_pylist()
+    for number in range(top_reasons + 2):
+        chosen = [each[number] if number < len(each) else {"text": None, "points": None} for each in reasons]
+        plain = plain.append_column(f"reason_{number + 1}", pa.array([c["text"] for c in chosen], pa.string()))
+        plain = plain.append_column(f"reason_{number + 1}_points", pa.array([c["points"] for c in chosen], pa.float64()))
+    joined = ["; ".join(each) for each in table.column("warnings").to_pylist()]
+    return plain.append_column("warnings", pa.array(joined, pa.string()))
+
+
+def publish(
+    output: Path, table: pa.Table, top_reasons: int, not_open: Sequence[str], quarantine: pd.DataFrame,
+    manifest: dict[str, Any],
+) -> Path:  # fmt: skip
+    """Write scores, ids left out and quarantine beside them, then the manifest that vouches for all.
+
+    Every file is written under a temporary name, flushed to disk and renamed; the old manifest is taken
+    away first and the new one comes last, so a manifest always belongs to the files beside it.
+
+    Raises
+    ------
+    OutputError
+        If anything can't be written; what stood there before stays.
+    """
+    files = {
+        output: lambda path: _write_table(table, path, top_reasons, output.suffix),
+        beside(output, "not_open.csv"): lambda path: _write_text(path, "lead_id\n", not_open),
+        beside(output, "quarantine.csv"): lambda path: quarantine.to_csv(path, index=False, lineterminator="\n"),
+    }
+    manifest_path = beside(output, "manifest.json")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with _staged([*files, manifest_path]) as staged:
+            for path, write in files.items():
+                write(staged[path])
+            digests = {path.name: _digest(staged[path]) for path in files}
+            text = json.dumps({**manifest, "files": digests}, indent=1, sort_keys=True, ensure_ascii=False)
+            staged[manifest_path].write_text(text + "\n", encoding="utf-8", newline="\n")
+            for temporary in staged.values():
+                _flush(temporary)
+            manifest_path.unlink(missing_ok=True)
+            for path in [*files, manifest_path]:
+                staged[path].replace(path)
+    except OSError as error:
+        raise OutputError(f"The scores could not be written to {output}: {error}. The old output stands.") from error
+    return manifest_path
+
+
+def beside(output: Path, ending: str) -> Path:
+    """A file beside the output: scores.parquet -> scores.manifest.json."""
+    return output.with_name(f"{output.stem}.{ending}")
+
+
+@contextmanager
+def _staged(paths: list[Path]) -> Iterator[dict[Path, Path]]:
+    staged = {path: path.with_name(f".{path.name}.tmp") for path in paths}
+    try:
+        yield staged
+    finally:
+        for temporary in staged.values():
+            temporary.unlink(missing_ok=True)
+
+
+def _write_table(table: pa.Table, path: Path, top_reasons: int, suffix: str) -> None:
+    if suffix == ".csv":
+        pa.csv.write_csv(flattened(table, top_reasons), path)
+    else:
+        pa.parquet.write_table(table, path, compression="zstd")
+
+
+def _write_text(path: Path, head: str, lines: Sequence[str]) -> None:
+    frame = pd.DataFrame({head.strip(): list(lines)})
+    frame.to_csv(path, index=False, lineterminator="\n")
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

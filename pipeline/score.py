@@ -1,0 +1,230 @@
+"""The scoring run: every open lead gets one row; what is left out is counted and listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.asof import NEVER, Examples, microseconds, open_examples
+from features.builder import build_features
+from features.contracts import Tables
+from features.errors import InputError, QuarantineLimitError
+from features.prepare import Prepared, prepare
+from models.bundle import Bundle
+from models.scorer import Scored
+from models.wording import LIMIT_TEXT, REST_TEXT, Wording
+from pipeline.config import Project
+from pipeline.dataset import static_rows
+from pipeline.output import SCHEMA_VERSION, ScoreRows, publish, scores_table
+from pipeline.tables import load_tables
+
+__all__ = ["OpenLeads", "ScoreRun", "leads_to_score", "reason_lines", "score_project", "scored_chunks", "tables_for"]
+
+Float64 = NDArray[np.float64]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class OpenLeads:
+    """The leads to score at one moment: rows for the builder, ids left out.
+
+    Attributes
+    ----------
+    as_of : microseconds, `NEVER` for a flat export, which has no moment.
+    rows : one example an open lead, sorted by lead_id.
+    not_open : ids of leads not yet created or already closed, sorted.
+    """
+
+    data: Prepared
+    rows: Examples
+    as_of: int
+    not_open: list[str]
+
+    @property
+    def lead_ids(self) -> list[str]:
+        """Id of each row."""
+        return [str(each) for each in self.data.leads["lead_id"].to_numpy(dtype=object)[self.rows.lead]]
+
+
+@dataclass(frozen=True)
+class ScoreRun:
+    """A finished scoring run: lead rows in = scored + not open + quarantined."""
+
+    rows_in: int
+    scored: int
+    not_open: int
+    quarantined: int
+    output: Path
+    manifest: Path
+    model_version: str
+    exit_code: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys that other programs rely on."""
+        return {
+            "rows_in": self.rows_in, "scored": self.scored, "not_open": self.not_open,
+            "quarantined": self.quarantined, "output": str(self.output), "manifest": str(self.manifest),
+            "model_version": self.model_version,
+        }  # fmt: skip
+
+
+def tables_for(project: Project, bundle: Bundle, tell: Tell | None = None) -> Tables:
+    """The project's tables, read with what the bundle knows of attributes, events and target."""
+    sources = bundle.sources
+    known = {"attributes": sources.attributes, "events": sources.events, "features": sources.features}
+    return load_tables(project.model_copy(update={**known, "target": sources.target}), tell, purpose="score")
+
+
+def leads_to_score(tables: Tables, bundle: Bundle, project: Project, as_of: pd.Timestamp | None) -> OpenLeads:
+    """Leads open at as_of (default: the end of the data); of a flat export those without a label.
+
+    Raises
+    ------
+    InputError
+        If no as_of is given and the data has no end.
+    """
+    data = prepare(tables, bundle.sources)
+    ids = data.leads["lead_id"].to_numpy(dtype=object)
+    if bundle.sources.is_static:
+        assert project.static is not None
+        label = data.leads[project.static.label]
+        is_open = label.isna() | label.str.strip().str.casefold().isin([e.casefold() for e in project.static.open])
+        rows, moment = static_rows(np.flatnonzero(is_open.to_numpy(dtype=bool))), NEVER
+    else:
+        assert data.spells is not None
+        moment = int(microseconds(tables.data_end if as_of is None else as_of)[0])
+        if moment == NEVER:
+            raise InputError("events and outcomes hold no moment to score at; give --as-of or set data.data_end.")
+        rows = open_examples(data.spells, moment)
+    rows = rows.take(np.argsort(ids[rows.lead], kind="stable"))
+    not_open = np.setdiff1d(np.arange(len(ids)), rows.lead)
+    return OpenLeads(data, rows, moment, sorted(str(each) for each in ids[not_open]))
+
+
+def scored_chunks(
+    leads: OpenLeads, bundle: Bundle, chunk_rows: int, top_k: int
+) -> Iterator[tuple[list[str], Float64, Scored]]:
+    """(lead ids, features, scores) of the rows, chunk by chunk; the chunk size changes no bit."""
+    ids = leads.lead_ids
+    for start in range(0, len(ids), chunk_rows):
+        rows = leads.rows.take(np.arange(start, min(start + chunk_rows, len(ids))))
+        X = build_features(leads.data, rows, bundle.scorer.catalogue, bundle.sources)
+        yield ids[start : start + chunk_rows], X, bundle.scorer.scored(X, top_k)
+
+
+def reason_lines(scored: Scored, row: int, x: Float64, wording: Wording) -> list[dict[str, Any]]:
+    """Reasons of one row: the strongest, everything else, the limit of the scale; they close the sum."""
+    lines: list[dict[str, Any]] = []
+    for group, points in zip(scored.reasons.groups[row].tolist(), scored.reasons.points[row].tolist(), strict=True):
+        if group >= 0:
+            lines.append({"text": wording.text(group, x), "points": points, "group": wording.names[group]})
+    for text, points, name in (
+        (REST_TEXT, float(scored.reasons.rest[row]), "rest"),
+        (LIMIT_TEXT, float(scored.explained.limit[row]), "limit"),
+    ):
+        if points != 0.0:
+            lines.append({"text": text, "points": points, "group": name})
+    return lines
+
+
+def score_project(
+    project: Project, bundle: Bundle, output: Path, as_of: pd.Timestamp | None, tell: Tell
+) -> ScoreRun:
+    """Score all open leads and publish the result.
+
+    Raises
+    ------
+    QuarantineLimitError
+        If more lead rows are in quarantine than `data.quarantine_limit` allows; nothing is published.
+    InputError
+        If a category holds mostly values the model has never seen; nothing is published.
+    """
+    tables = tables_for(project, bundle, tell)
+    quarantined = int((tables.quarantine["table"] == "leads").sum())
+    rows_in = tables.rows_in["leads"]
+    _check_quarantine(quarantined, rows_in, project, tables.quarantine)
+    leads = leads_to_score(tables, bundle, project, as_of)
+    unseen = {f.name: 0 for f in bundle.scorer.catalogue.features if f.is_category}
+    rows = ScoreRows()
+    wording = Wording(bundle.scorer.catalogue)
+    for ids, X, scored in scored_chunks(leads, bundle, project.score.chunk_rows, project.score.top_reasons):
+        _collect(rows, ids, X, scored, wording, bundle, unseen)
+        tell(f"scored {len(rows.lead_id):,} of {len(leads.rows):,} leads")
+    warnings = _unseen_warnings(unseen, len(rows.lead_id), bundle, project)
+    stamp = None if leads.as_of == NEVER else np.datetime64(leads.as_of, "us")
+    assert rows_in == len(rows.lead_id) + len(leads.not_open) + quarantined, "a lead was lost or doubled"
+    manifest = {
+        "schema_version": SCHEMA_VERSION, "model_version": bundle.model_version, "as_of": None if stamp is None else str(stamp),
+        "rows_in": rows_in, "scored": len(rows.lead_id), "not_open": len(leads.not_open), "quarantined": quarantined,
+        "quarantined_by_code": _by_code(tables.quarantine), "events_removed": leads.data.events.removed,
+        "inputs": tables.digests, "warnings": [each.message for each in tables.warnings] + warnings,
+        "verdict": bundle.manifest.get("verdict"),
+    }  # fmt: skip
+    table = scores_table(rows, stamp, bundle.model_version)
+    path = publish(output, table, project.score.top_reasons, leads.not_open, tables.quarantine, manifest)
+    code = 3 if quarantined else 0
+    return ScoreRun(
+        rows_in, len(rows.lead_id), len(leads.not_open), quarantined, output, path, bundle.model_version, code
+    )
+
+
+def _collect(
+    rows: ScoreRows, ids: list[str], X: Float64, scored: Scored, wording: Wording, bundle: Bundle, unseen: dict[str, int]
+) -> None:
+    categories = [(i, f) for i, f in enumerate(bundle.scorer.catalogue.features) if f.is_category]
+    new = {f.name: (f.words, X[:, i] == len(f.levels)) for i, f in categories if f.op == "category"}
+    for name, (_, mask) in new.items():
+        unseen[name] += int(mask.sum())
+    rows.lead_id += ids
+    rows.probability += scored.probability.tolist()
+    rows.score += scored.score.tolist()
+    rows.band += scored.band.tolist()
+    rows.fit_grade += scored.fit_grade.tolist()
+    rows.engagement_grade += scored.engagement_grade.tolist()
+    rows.base_score += [scored.explained.base_score] * len(ids)
+    rows.reasons += [reason_lines(scored, row, X[row], wording) for row in range(len(ids))]
+    rows.warnings += [
+        [f"{words}: a value that is rare or new to the model" for words, mask in new.values() if mask[row]]
+        for row in range(len(ids))
+    ]
+
+
+def _check_quarantine(quarantined: int, rows_in: int, project: Project, quarantine: pd.DataFrame) -> None:
+    limit = project.data.quarantine_limit
+    if rows_in and quarantined / rows_in > limit:
+        first = quarantine[quarantine["table"] == "leads"].iloc[0]
+        raise QuarantineLimitError(
+            f"{quarantined:,} of {rows_in:,} lead rows ({quarantined / rows_in:.1%}) are in quarantine, more than the "
+            f"limit of {limit:.0%}. The first is row {first['row']} of {first['file']}: {first['code']}, {first['detail']}. "
+            "Nothing was published. Mend the export, or raise data.quarantine_limit."
+        )
+
+
+def _by_code(quarantine: pd.DataFrame) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for (table, code), rows in quarantine.groupby(["table", "code"], sort=True):
+        counts.setdefault(str(table), {})[str(code)] = len(rows)
+    return counts
+
+
+def _unseen_warnings(unseen: dict[str, int], n: int, bundle: Bundle, project: Project) -> list[str]:
+    limit = project.attributes.max_unseen_share
+    trained = bundle.manifest.get("other_share", {})
+    faults = [
+        f"{name}: {count:,} of {n:,} values ({count / n:.0%}) are rare or unknown to the model; "
+        f"in training it was {trained.get(name, 0.0):.0%}"
+        for name, count in unseen.items()
+        if n and count / n - trained.get(name, 0.0) > limit
+    ]
+    if faults:
+        raise InputError("\n".join([
+            "Categories do not look like those of the training:", *faults,
+            "Nothing was published. Check the export, retrain, or raise attributes.max_unseen_share.",
+        ]))
+    return [f"{name}: {count:,} values rare or new to the model" for name, count in unseen.items() if count]

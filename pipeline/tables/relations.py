@@ -1,0 +1,115 @@
+"""What only several tables together show: the export's end, leads without information, strangers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.contracts import CONTRACT, TableName, Tables, empty_frame
+from features.errors import InputError
+from features.values import Fault, Mask
+from pipeline.config import Project
+from pipeline.tables.check import CheckedTable, check_table
+from pipeline.tables.raw import RawTable
+from pipeline.tables.schema import Purpose
+
+__all__ = ["check_tables"]
+
+
+def check_tables(
+    raw: Mapping[TableName, RawTable],
+    project: Project,
+    digests: Mapping[str, str],
+    purpose: Purpose = "train",
+) -> Tables:
+    """Typed tables of a project, with each record that breaks the contract in quarantine.
+
+    To the codes of `check_table` come, for leads that are good so far, `created_after_end` and then
+    `no_information` (at least two attributes are declared, none has a value, and there is no event). Events,
+    outcomes and field changes of leads that are not kept are dropped and counted.
+
+    Raises
+    ------
+    InputError
+        If a declared attribute has no value at all, or a column can't be read with the given settings.
+    """
+    checked = {name: check_table(raw[name], project, is_strict=purpose == "train") for name in raw}
+    refusals = [refusal for table in checked.values() for refusal in table.refusals]
+    if refusals:
+        raise InputError("\n".join(["The tables can't be used:", *refusals]))
+    data_end = _data_end(checked, project)
+    leads = checked["leads"]
+    _judge_end(leads, data_end)
+    _judge_information(checked, project)
+    for name in ("events", "outcomes", "field_changes"):
+        if name in checked:
+            _drop_strangers(checked[name], leads)
+    frames = {name: checked[name].kept() if name in checked else empty_frame(name) for name in CONTRACT}
+    return Tables(
+        **frames,
+        quarantine=pd.concat(
+            [checked[name].quarantined() for name in CONTRACT if name in checked], ignore_index=True
+        ),
+        warnings=tuple(warning for name in CONTRACT if name in checked for warning in checked[name].warnings),
+        rows_in={name: raw[name].source.records for name in CONTRACT if name in raw},
+        data_end=data_end,
+        digests=dict(digests),
+    )
+
+
+def _data_end(checked: Mapping[TableName, CheckedTable], project: Project) -> Any:
+    """The setting, else the latest moment of the good events and outcomes, whose leads need not be kept."""
+    if project.data.data_end is not None:
+        return pd.Timestamp(project.data.data_end).tz_convert("UTC").as_unit("us")
+    moments = [
+        checked[name].typed["occurred_at"][checked[name].is_good()].max()
+        for name in ("events", "outcomes")
+        if name in checked
+    ]
+    known = [moment for moment in moments if not pd.isna(moment)]
+    return max(known) if known else pd.NaT
+
+
+def _judge_end(leads: CheckedTable, data_end: pd.Timestamp) -> None:
+    if not pd.isna(data_end):
+        late = (leads.typed["created_at"] > data_end).to_numpy(dtype=bool)
+        words = f"lies after the end of the data, {data_end:%Y-%m-%d %H:%M:%S} UTC (data.data_end)"
+        if late.any():
+            leads.mark(Fault(late, "created_after_end", words), "created_at")
+
+
+def _judge_information(checked: Mapping[TableName, CheckedTable], project: Project) -> None:
+    """Mark leads of which nothing is known: no attribute, none of their account, no event, no change."""
+    leads = checked["leads"]
+    names = list(project.attributes.kinds())
+    if len(names) < 2 or leads.frame.empty:
+        return
+    known = _has_value(leads)
+    accounts = checked.get("accounts")
+    if accounts is not None and accounts.raw.attributes:
+        told = accounts.typed["account_id"][_has_value(accounts) & accounts.is_good()]
+        known |= leads.typed["account_id"].isin(told).to_numpy(dtype=bool)
+    for name in ("events", "field_changes"):
+        if name in checked:
+            active = checked[name].typed["lead_id"][checked[name].is_good()].dropna()
+            known |= leads.typed["lead_id"].isin(active.unique()).to_numpy(dtype=bool)
+    words = f"none of {len(names)} attributes has a value and there is no event"
+    leads.mark(Fault(~known, "no_information", words))
+
+
+def _has_value(table: CheckedTable) -> Mask:
+    columns = [table.typed[name].notna().to_numpy(dtype=bool) for name in table.raw.attributes]
+    return np.asarray(np.logical_or.reduce([np.zeros(len(table.frame), bool), *columns]))
+
+
+def _drop_strangers(table: CheckedTable, leads: CheckedTable) -> None:
+    """Drop the rows of leads that are not kept, apart for leads in quarantine and leads nobody knows."""
+    ids = table.typed["lead_id"]
+    named = table.is_good() & ids.notna().to_numpy(dtype=bool)
+    kept = ids.isin(leads.typed["lead_id"][leads.is_good()]).to_numpy(dtype=bool)
+    seen = ids.isin(leads.typed["lead_id"]).to_numpy(dtype=bool)
+    table.drop(named & ~seen, "orphan", "rows of leads that are not in the leads table, dropped")
+    table.drop(named & seen & ~kept, "lead_in_quarantine", "rows of leads that are in quarantine, dropped")

@@ -1,0 +1,72 @@
+"""The verdict of a training in sentences, the most important first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.gate import Check
+from models.trainer import Evaluation
+from pipeline.dataset import Dataset
+from pipeline.record import Verdict
+
+__all__ = ["verdict_words"]
+
+MOVED = 1.5
+
+
+def verdict_words(
+    verdict: Verdict, evaluation: Evaluation, check: Check | None, dataset: Dataset
+) -> tuple[str, ...]:
+    """What to tell a head of sales: the verdict, what working the top of the list finds, what is wrong."""
+    words = [_headline(verdict, evaluation)]
+    words += [f"{check.words}" for check in evaluation.refusal if check.status != "passed"]
+    if verdict != "refused":
+        words.append(_finds(evaluation))
+        words += [each.words for each in evaluation.calibration_checks if each.status != "passed"]
+    words += _moved(evaluation)
+    if check is not None:
+        words.append(check.words)
+    if evaluation.anchors.moved:
+        words.append("The SQL line was raised so that MQL and SQL lie at least half a unit of log-odds apart.")
+    lost = {reason: count for reason, count in dataset.left_out.items() if count}
+    if lost:
+        listed = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in lost.items())
+        words.append(f"Rows left out of training and test: {listed}.")
+    return (*words, *evaluation.notes)
+
+
+def _headline(verdict: Verdict, evaluation: Evaluation) -> str:
+    auc = evaluation.intervals["auc"]
+    shown = f"AUC {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"
+    if verdict == "refused":
+        return f"Refused: nothing better than the base rate was found ({shown}). No model was registered."
+    if verdict == "champion":
+        return f"Champion: the model ranks leads and its probabilities hold ({shown})."
+    if evaluation.is_calibrated:
+        return f"Challenger: the model ranks leads and its probabilities hold ({shown}), but the champion stays."
+    return f"Challenger: ranking only, not calibrated ({shown}). It will not be promoted by itself."
+
+
+def _finds(evaluation: Evaluation) -> str:
+    recall, size = evaluation.intervals["recall_at_20"], evaluation.sizes["test"]
+    return (
+        f"Working the top 20 % of the list finds {recall.value:.0%} of the buyers ({recall.low:.0%} to {recall.high:.0%}), "
+        f"on {size.rows:,} rows of {size.leads:,} leads with {size.conversions:,} conversions that the model had not seen."
+    )
+
+
+def _moved(evaluation: Evaluation) -> list[str]:
+    """Say it plainly where the conversion rate of the test is not that of development."""
+    before, after = evaluation.sizes["development"].rate, evaluation.sizes["test"].rate
+    if not (before > 0 and after > 0) or 1 / MOVED < after / before < MOVED:
+        return []
+    ratio = evaluation.intervals["calibration_ratio"].value
+    wrong = "too low" if ratio < 1 else "too high"
+    factor = 1 / ratio if 0 < ratio < 1 else ratio
+    said = f"The conversion rate moved from {before:.2f} in development to {after:.2f} in the test"
+    if not np.isfinite(factor) or 0.8 <= ratio <= 1.25:
+        return [f"{said}; the probabilities followed it (mean predicted / observed {ratio:.2f})."]
+    return [
+        f"{said}. The model learned the old rate, so its probabilities are {wrong} by a factor of {factor:.1f} "
+        f"(mean predicted / observed {ratio:.2f}): use the ranking, not the probabilities, and retrain as new outcomes come in."
+    ]
