@@ -12,8 +12,8 @@ EMAIL_KINDS = ("business", "education", "free", "government")
 
 _SENIORITY = [
     (0, r"student|intern|trainee|apprentice|praktikant|werkstudent|pupil"),
-    (7, r"chief|c[efimotrps]o|founder|owner|president|managing director|geschäftsführer|ceo|gérant"),
-    (6, r"vp|svp|evp|vice president|head of|partner"),
+    (6, r"vp|svp|evp|vice[ -]president|head of|partner"),
+    (7, r"chief|c[efimotrps]o|founder|owner|president|managing director|geschäftsführer|gérant"),
     (5, r"director|direktor|directeur"),
     (4, r"manager|lead|supervisor|leiter|teamlead|responsable"),
     (1, r"junior|jr|assistant|entry|associate|assistent"),
@@ -128,9 +128,7 @@ def email_kind(address: str) -> str | None:
     if domain in _FREE:
         return "free"
     labels = domain.split(".")
-    if "edu" in labels[-2:] or ("ac" in labels[-2:-1]) or labels[0].startswith(("uni-", "stud")) or (
-        labels[-2].startswith("uni-")
-    ):
+    if "edu" in labels[-2:] or "ac" in labels[-2:-1] or any(each.startswith("uni-") for each in labels[:-1]):
         return "education"
     if "gov" in labels[-2:]:
         return "government"

@@ -33,6 +33,7 @@ from models.bands import Anchors
 from models.calibration import Calibration
 from models.classifier import BlendRung, LightGBMRung, LogisticRung, PointsRung, RungModel
 from models.grades import Grades
+from models.pyfunc import PyfuncModel
 from models.scorer import Scorer
 from models.settings import BandSettings
 
@@ -261,3 +262,8 @@ def _check_golden(folder: Path, scorer: Scorer, golden: Float64, expected: dict[
 
 def _dumped(value: Any) -> str:
     return json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _load_pyfunc(path: str) -> PyfuncModel:
+    """The bundle behind MLflow's generic interface; MLflow finds this function by its name."""
+    return PyfuncModel(load_bundle(Path(path)))

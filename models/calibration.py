@@ -17,12 +17,22 @@ from scipy.special import expit, log_expit
 
 from features.errors import InputError
 
-__all__ = ["IDENTITY", "LEAST_SLOPE", "Calibration", "fit_calibration", "fit_logistic", "row_log_loss"]
+__all__ = [
+    "IDENTITY",
+    "LEAST_SLOPE",
+    "Calibration",
+    "block_columns",
+    "fit_calibration",
+    "fit_logistic",
+    "recentred",
+    "row_log_loss",
+]
 
 Array = NDArray[np.float64]
 Kind = Literal["identity", "platt", "beta"]
 
 LEAST_SLOPE = 0.05
+MOST_BEND = 4.0
 _ROUNDING = 1e-13
 _SIZES: dict[str, int] = {"identity": 0, "platt": 2, "beta": 3}
 
@@ -207,9 +217,13 @@ def fit_calibration(
 ) -> Calibration:
     """Platt or beta calibration fitted on pooled out-of-fold margins.
 
+    Slopes are fitted beside one constant a block, so that a base rate which moves between blocks does not
+    pass for a flat model; the constant of the map is then fitted on all rows.
+
     Beta is taken only if, fitted on the other blocks and read on the block left out, its log loss is
     lower by more than two (clustered) standard errors of the paired difference and in more than half the
-    blocks; otherwise Platt. With one usable block there is nothing to choose by: Platt.
+    blocks, and if neither end's slope is at its bound or over four times the other's, for such a curve runs
+    away on margins not seen yet; otherwise Platt. With one usable block there is nothing to choose by: Platt.
 
     Parameters
     ----------
@@ -246,7 +260,35 @@ def fit_calibration(
         raise InputError(
             f"calibration needs both classes; got {int(is_won.sum())} conversions in {len(m)} rows"
         )
-    return _fit("beta" if _is_beta_clearly_better(m, is_won, codes, owners) else "platt", m, is_won)
+    beta = _fit("beta", m, is_won, codes)
+    if _is_tame(beta) and _is_beta_clearly_better(m, is_won, codes, owners):
+        return beta
+    return _fit("platt", m, is_won, codes)
+
+
+def _is_tame(beta: Calibration) -> bool:
+    """Whether both ends bend little enough to trust beyond the margins that were seen."""
+    low, high, _ = beta.coefficients
+    return min(low, high) > LEAST_SLOPE and max(low, high) <= MOST_BEND * min(low, high)
+
+
+def recentred(y: Array, log_odds: Array) -> Array:
+    """Log-odds shifted by the one constant that fits these rows best.
+
+    Compares models on a block of time by how they rank and spread, not by their luck with its base rate,
+    which none of them could know. Rows of a single class are returned as they are.
+    """
+    if not 0.0 < y.sum() < len(y):
+        return log_odds
+    return np.asarray(log_odds + fit_logistic(np.ones((1, len(y))), y, offset=log_odds)[0])
+
+
+def block_columns(y: Array, codes: NDArray[np.intp]) -> tuple[Array, NDArray[np.bool_]]:
+    """One constant a time block (k, m), and which of the rows (n,) lie in blocks with both classes."""
+    rows, wins = np.bincount(codes), np.bincount(codes, weights=y)
+    has_both = (wins > 0) & (wins < rows)
+    is_used = has_both[codes]
+    return (codes[is_used] == np.flatnonzero(has_both)[:, None]).astype(np.float64), is_used
 
 
 def _is_beta_clearly_better(m: Array, y: Array, codes: NDArray[np.intp], owners: NDArray[np.intp]) -> bool:
@@ -256,7 +298,8 @@ def _is_beta_clearly_better(m: Array, y: Array, codes: NDArray[np.intp], owners:
         if is_test.all() or not 0.0 < y[~is_test].sum() < (~is_test).sum():
             continue
         platt, beta = (
-            _fit(kind, m[~is_test], y[~is_test]).log_odds(m[is_test]) for kind in ("platt", "beta")
+            recentred(y[is_test], _fit(kind, m[~is_test], y[~is_test], codes[~is_test]).log_odds(m[is_test]))
+            for kind in ("platt", "beta")
         )
         gain[is_test] = row_log_loss(y[is_test], platt) - row_log_loss(y[is_test], beta)
         is_judged |= is_test
@@ -269,21 +312,32 @@ def _is_beta_clearly_better(m: Array, y: Array, codes: NDArray[np.intp], owners:
     return mean > noise and 2 * sum(better) > len(better)
 
 
-def _fit(kind: str, m: Array, y: Array) -> Calibration:
-    """Best coefficients with every slope at least 0.05: convex, so trying all active sets finds them."""
+def _fit(kind: str, m: Array, y: Array, codes: NDArray[np.intp]) -> Calibration:
+    """Best slopes, each at least 0.05, beside one constant a block; then one constant for all rows.
+
+    Slopes are read within blocks, so a base rate that drifts from block to block does not flatten them.
+    Convex, so trying all sets of slopes held at the bound finds the best.
+    """
     slopes = np.stack([m]) if kind == "platt" else np.stack([log_expit(m), -log_expit(-m)])
+    constants, is_used = block_columns(y, codes)
+    if not is_used.any():
+        constants, is_used = np.ones((1, len(m))), np.ones(len(m), dtype=bool)
     found: list[tuple[float, tuple[float, ...]]] = []
     for held in product((False, True), repeat=len(slopes)):
         is_free = ~np.array(held)
-        offset = LEAST_SLOPE * slopes[~is_free].sum(axis=0)
-        columns = np.concatenate([slopes[is_free], np.ones((1, len(m)))])
-        fitted = fit_logistic(columns, y, offset=offset, start=np.append(np.ones(is_free.sum()), 0.0))
-        if not (fitted[:-1] >= LEAST_SLOPE).all():
+        offset = LEAST_SLOPE * slopes[~is_free].sum(axis=0)[is_used]
+        columns = np.concatenate([slopes[is_free][:, is_used], constants])
+        start = np.append(np.ones(is_free.sum()), np.zeros(len(constants)))
+        fitted = fit_logistic(columns, y[is_used], offset=offset, start=start)
+        free = fitted[: int(is_free.sum())]
+        if not (free >= LEAST_SLOPE).all():
             continue
-        coefficients = np.full(len(slopes) + 1, LEAST_SLOPE)
-        coefficients[np.append(is_free, True)] = fitted
-        loss = float(row_log_loss(y, _combine(columns, fitted) + offset).sum())
+        coefficients = np.full(len(slopes), LEAST_SLOPE)
+        coefficients[is_free] = free
+        loss = float(row_log_loss(y[is_used], _combine(columns, fitted) + offset).sum())
         found.append((loss, tuple(coefficients.tolist())))
         if not any(held):
             break
-    return Calibration("platt" if kind == "platt" else "beta", min(found)[1])
+    best = min(found)[1]
+    constant = fit_logistic(np.ones((1, len(m))), y, offset=_combine(slopes, np.array(best)))[0]
+    return Calibration("platt" if kind == "platt" else "beta", (*best, float(constant)))

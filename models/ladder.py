@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import Catalogue
-from models.calibration import fit_logistic, row_log_loss
+from models.calibration import block_columns, fit_logistic, row_log_loss
 from models.classifier import BlendRung, LightGBMRung, LogisticRung, PointsRung, RungModel
 from models.encoding import learn_encoding
 from models.settings import ModelSettings, Rung
@@ -118,19 +118,28 @@ def fit_trees(
     return LightGBMRung(booster.model_to_string(), chosen, len(catalogue), rounds)
 
 
-def blend_weights(logistic: Float64, trees: Float64, y: Float64) -> tuple[float, float, float]:
-    """Constant and weights >= 0 of two margins with the least log loss on out-of-fold rows."""
-    ones = np.ones(len(y))
+def blend_weights(logistic: Float64, trees: Float64, y: Float64, block: Int64) -> tuple[float, float, float]:
+    """Constant and weights >= 0 of two margins with the least log loss on out-of-fold rows.
+
+    Weights are fitted beside one constant a time block, as calibration slopes are; the constant then on
+    all rows.
+    """
+    constants, is_used = block_columns(y, np.unique(block, return_inverse=True)[1])
+    if not is_used.any():
+        return (0.0, 0.5, 0.5)
     candidates: list[tuple[float, tuple[float, float, float]]] = []
     for parts in ((True, True), (True, False), (False, True)):
-        used = [margin for margin, is_used in zip((logistic, trees), parts, strict=True) if is_used]
-        fitted = fit_logistic(np.stack([*used, ones]), y)
-        if (fitted[:-1] < 0).any():
+        used = [margin for margin, has_part in zip((logistic, trees), parts, strict=True) if has_part]
+        columns = np.concatenate([np.stack(used)[:, is_used], constants])
+        fitted = fit_logistic(columns, y[is_used])
+        weights = fitted[: len(used)]
+        if (weights < 0).any():
             continue
-        values = iter(fitted[:-1].tolist())
-        first, second = (next(values) if is_used else 0.0 for is_used in parts)
-        constant = float(fitted[-1])
-        loss = float(row_log_loss(y, constant + first * logistic + second * trees).mean())
+        values = iter(weights.tolist())
+        first, second = (next(values) if has_part else 0.0 for has_part in parts)
+        loss = float(row_log_loss(y[is_used], (columns * fitted[:, None]).sum(axis=0)).mean())
+        blended = first * logistic + second * trees
+        constant = float(fit_logistic(np.ones((1, len(y))), y, offset=blended)[0])
         candidates.append((loss, (constant, first, second)))
     return min(candidates)[1] if candidates else (0.0, 0.5, 0.5)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import Catalogue
-from models.calibration import Calibration, fit_calibration, row_log_loss
+from models.calibration import LEAST_SLOPE, Calibration, fit_calibration, recentred, row_log_loss
 from models.intervals import paired_difference
 from models.ladder import Recipe, blend_weights, fit_logistic_path, fit_points, fit_trees, tree_rounds
 from models.settings import ModelSettings, Rung
@@ -92,7 +92,7 @@ def out_of_fold(
     rows = np.concatenate([fold.validate for fold in folds])
     block = np.concatenate([np.full(len(fold.validate), fold.block) for fold in folds])
     pooled = {name: np.concatenate(parts) for name, parts in pieces.items()}
-    penalty = _best_penalty(pooled, y[rows], settings)
+    penalty = _best_penalty(pooled, y[rows], block, settings)
     margins = {name: values for name, values in pooled.items() if not name.startswith("logistic")}
     if "logistic" in rungs:
         margins["logistic"] = pooled[f"logistic {penalty}"]
@@ -105,21 +105,31 @@ def select_rung(
     """The simplest rung whose out-of-fold log loss is not clearly worse than the best one's.
 
     Clearly worse: the mean paired difference, over clusters, exceeds one standard error (Breiman et al.
-    1984, the one-standard-error rule). Each rung is calibrated on the other blocks before it is compared.
+    1984, the one-standard-error rule). Each rung is calibrated on the other blocks before it is compared,
+    and shifted to the base rate of its block: rungs compete by ranking and spread. A rung whose margins
+    did not rank the leads at all is out, unless none did.
     """
     labels, clusters = y[found.rows], timeline.cluster[found.rows]
     rungs = _usable(settings, catalogue)
-    trials = [Trial(rung, row_log_loss(labels, _crossed(found, rung, labels))) for rung in rungs]
-    best = min(trials, key=lambda trial: float(trial.losses.mean()))
-    judged = tuple(Trial(t.rung, t.losses, t is not best and _is_clearly_worse(t, best, clusters)) for t in trials)
-    rung = next(trial.rung for trial in judged if not trial.clearly_worse)
-    weights = blend_weights(found.margins["logistic"], found.margins["lightgbm"], labels) if "blend" in rungs else (
-        0.0, 0.5, 0.5
+    weights = (0.0, 0.5, 0.5)
+    if "blend" in rungs:
+        weights = blend_weights(found.margins["logistic"], found.margins["lightgbm"], labels, found.block)
+    fitted = {rung: fit_calibration(_margins(found, rung, weights), labels, found.block, clusters) for rung in rungs}
+    trials = [Trial(rung, row_log_loss(labels, _crossed(found, rung, labels, clusters))) for rung in rungs]
+    able = [trial for trial in trials if _ranks(fitted[trial.rung])] or trials
+    best = min(able, key=lambda trial: float(trial.losses.mean()))
+    judged = tuple(
+        Trial(t.rung, t.losses, t not in able or (t is not best and _is_clearly_worse(t, best, clusters))) for t in trials
     )
+    rung = next(trial.rung for trial in judged if not trial.clearly_worse)
     recipe = Recipe(rung, found.penalty, found.typical_rounds, weights)
     margins = _margins(found, rung, weights)
-    calibration = fit_calibration(margins, labels, found.block)
-    return Selection(recipe, calibration, margins, calibration.log_odds(margins), judged)
+    return Selection(recipe, fitted[rung], margins, fitted[rung].log_odds(margins), judged)
+
+
+def _ranks(calibration: Calibration) -> bool:
+    """Whether higher margins went with more wins: a slope held at its bound says that they did not."""
+    return max(calibration.coefficients[:-1]) > LEAST_SLOPE
 
 
 def _usable(settings: ModelSettings, catalogue: Catalogue) -> list[Rung]:
@@ -133,8 +143,8 @@ def _margins(found: OutOfFold, rung: Rung, weights: tuple[float, float, float]) 
     return weights[0] + weights[1] * found.margins["logistic"] + weights[2] * found.margins["lightgbm"]
 
 
-def _crossed(found: OutOfFold, rung: Rung, y: Float64) -> Float64:
-    """Calibrated log-odds of each block, weights and calibration fitted on the other blocks."""
+def _crossed(found: OutOfFold, rung: Rung, y: Float64, clusters: Int64) -> Float64:
+    """Log-odds of each block, weights and slopes fitted on the other blocks, its base rate taken as known."""
     blocks = np.unique(found.block)
     result = np.empty(len(y))
     for block in blocks:
@@ -142,9 +152,11 @@ def _crossed(found: OutOfFold, rung: Rung, y: Float64) -> Float64:
         others = ~held if len(blocks) > 1 and 0 < y[~held].sum() < (~held).sum() else held
         weights = (0.0, 0.5, 0.5)
         if rung == "blend":
-            weights = blend_weights(found.margins["logistic"][others], found.margins["lightgbm"][others], y[others])
+            parts = (found.margins[part][others] for part in ("logistic", "lightgbm"))
+            weights = blend_weights(*parts, y[others], found.block[others])
         margins = _margins(found, rung, weights)
-        result[held] = fit_calibration(margins[others], y[others], found.block[others]).log_odds(margins[held])
+        fitted = fit_calibration(margins[others], y[others], found.block[others], clusters[others])
+        result[held] = recentred(y[held], fitted.log_odds(margins[held]))
     return result
 
 
@@ -153,9 +165,14 @@ def _is_clearly_worse(trial: Trial, best: Trial, clusters: Int64) -> bool:
     return not difference.low <= 0.0
 
 
-def _best_penalty(pooled: dict[str, Float64], y: Float64, settings: ModelSettings) -> float:
+def _recentred_loss(margins: Float64, y: Float64, block: Int64) -> float:
+    parts = [block == each for each in np.unique(block)]
+    return float(np.concatenate([row_log_loss(y[b], recentred(y[b], margins[b])) for b in parts]).mean())
+
+
+def _best_penalty(pooled: dict[str, Float64], y: Float64, block: Int64, settings: ModelSettings) -> float:
     losses = {
-        penalty: float(row_log_loss(y, pooled[f"logistic {penalty}"]).mean())
+        penalty: _recentred_loss(pooled[f"logistic {penalty}"], y, block)
         for penalty in settings.logistic_penalties
         if f"logistic {penalty}" in pooled
     }

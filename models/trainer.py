@@ -14,7 +14,7 @@ from features.catalogue import Catalogue
 from features.errors import NoModelError
 from models import metrics
 from models.bands import Anchors, anchors_from
-from models.calibration import row_log_loss
+from models.calibration import fit_calibration, row_log_loss
 from models.gate import Check, judge_calibration, judge_refusal
 from models.intervals import Interval, bootstrap_intervals
 from models.ladder import Recipe, fit_rung
@@ -211,8 +211,6 @@ def _read_test(
     examples: Examples, catalogue: Catalogue, slices: Slices, selection: Selection, found: OutOfFold,
     model: ModelSettings, test: Int64,
 ) -> tuple[Float64, dict[str, dict[str, float]]]:  # fmt: skip
-    from models.calibration import fit_calibration
-
     X_dev, y_dev, X_test = examples.X[slices.development], examples.y[slices.development], examples.X[test]
     recipe, fold_y = selection.recipe, examples.y[found.rows]
     margins: dict[str, Float64] = {}
@@ -227,7 +225,7 @@ def _read_test(
         for part in (margins, oof):
             part["blend"] = w[0] + w[1] * part["logistic"] + w[2] * part["lightgbm"]
     for name, values in margins.items():
-        odds = fit_calibration(oof[name], fold_y, found.block).log_odds(values)
+        odds = fit_calibration(oof[name], fold_y, found.block, examples.timeline.cluster[found.rows]).log_odds(values)
         p, labels = expit(odds), examples.y[test]
         by_rung[name] = {
             "auc": metrics.auc(labels, p),

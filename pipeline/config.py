@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+import zoneinfo
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -34,6 +35,15 @@ def _safe_name(name: str) -> str:
     return name
 
 
+def _time_zone(name: str | None) -> str | None:
+    if name is not None:
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("no such time zone; write a name such as UTC or Europe/Berlin") from error
+    return name
+
+
 class TableSettings(Settings):
     """Where one table lies and how its columns are named there (`columns`: ours = theirs)."""
 
@@ -43,15 +53,29 @@ class TableSettings(Settings):
     encoding: Literal["utf-8", "utf-16", "utf-32", "latin-1", "cp1252"] = "utf-8"
     null_values: tuple[str, ...] = ("",)
     time_format: str | None = None
-    time_zone: str | None = None
+    time_zone: Annotated[str | None, AfterValidator(_time_zone)] = None
     on_conflict: Literal["quarantine", "first", "last"] = "quarantine"
+
+    @field_validator("delimiter")
+    @classmethod
+    def _no_mark(cls, value: str) -> str:
+        if value in '"\r\n':
+            raise ValueError("a quote or a line end can't be the delimiter")
+        return value
+
+    @field_validator("time_format")
+    @classmethod
+    def _strftime(cls, value: str | None) -> str | None:
+        if value is not None and "%" not in value:
+            raise ValueError("write the form with % codes, such as %d.%m.%Y %H:%M; leave it out for ISO 8601")
+        return value
 
 
 class DataSettings(Settings):
     """The tables of a project."""
 
     folder: str = "."
-    time_zone: str | None = "UTC"
+    time_zone: Annotated[str | None, AfterValidator(_time_zone)] = "UTC"
     data_end: datetime | None = None
     quarantine_limit: Annotated[float, Field(ge=0, le=1)] = 0.05
     leads: TableSettings

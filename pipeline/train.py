@@ -112,7 +112,7 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
     tell("writing the report")
     report = write_report(record, folder)
     tell("logging to MLflow")
-    logged = tracking.log_training(record, [report.html, *report.plots], folder / "bundle" if bundle else None)
+    logged = tracking.log_training(record, [report.html, *report.plots])
     if logged.registered_version is not None:
         tracking.set_alias(project, logged.registered_version, verdict)
     return Trained(record, folder, report.html, logged.registered_version, logged.run_id)

@@ -35,7 +35,7 @@ class AuditColumn:
     Attributes
     ----------
     name : its name in the file; `table` is `leads` or `accounts`.
-    use : availability it is declared with, `barred`, or `undeclared`.
+    use : availability it is declared with, `barred`, `undeclared`, or `key` for the account's id.
     kind : `number` or `time` (microseconds) where at least 98 % of the values read as such.
     values : (leads,) float64 for numbers and times, else text; NaN or None where missing.
     """
@@ -59,14 +59,17 @@ class LeadHistory:
     Attributes
     ----------
     y : (leads,) 1 won, 0 lost (or still open past horizon and delay), NaN where it can't be told yet.
+    y_in_time : (leads,) the same, but a win counts only within horizon and delay after creation, so that old
+        leads have no more time to win than young ones.
     is_closed : (leads,) whether a terminal outcome is known.
     order : (leads,) rank in time order, ties sharing a rank; the row number where nothing gives an order.
     is_ordered : whether the order is one of time.
-    created, ended : (leads,) microseconds, `NEVER` where unknown.
+    created, ended : (leads,) microseconds, `NEVER` where unknown; a reopened lead has no single end.
     is_young : (leads,) younger than the horizon (and delay) at the end of the data.
     """
 
     y: Float64
+    y_in_time: Float64
     is_closed: Mask
     order: Float64
     is_ordered: bool
@@ -106,7 +109,7 @@ def lead_history(project: Project, tables: Tables) -> LeadHistory:
     if project.static is not None and project.snapshots.mode == "static":
         label = tables.leads[project.static.label]
         y = static_label(label, project.static.positive, project.static.negative)
-        return LeadHistory(y, ~np.isnan(y), order, is_ordered, created, nothing, np.zeros(n, bool))
+        return LeadHistory(y, y, ~np.isnan(y), order, is_ordered, created, nothing, np.zeros(n, bool))
     spells = spells_of(tables.leads, tables.outcomes, project.target)
     first = np.searchsorted(spells.lead, np.arange(n))
     ended = spells.end[first]
@@ -116,7 +119,12 @@ def lead_history(project: Project, tables: Tables) -> LeadHistory:
     end = NEVER if pd.isna(tables.data_end) else int(microseconds(tables.data_end)[0])
     is_young = created > latest_mature(end, project.target)
     y = np.where(ever_won, 1.0, np.where(is_closed | ~is_young, 0.0, np.nan))
-    return LeadHistory(np.where(is_young, np.nan, y), is_closed, order, is_ordered, created, ended, is_young)
+    y = np.where(is_young, np.nan, y)
+    is_reopened = np.bincount(spells.lead, minlength=n) > 1
+    in_time = ended - created < project.target.horizon + project.target.outcome_delay
+    y_in_time = np.where(np.isnan(y), np.nan, (spells.is_won[first] & in_time).astype(np.float64))
+    ended = np.where(is_reopened, NEVER, ended)
+    return LeadHistory(y, y_in_time, is_closed, order, is_ordered, created, ended, is_young)
 
 
 def _order(project: Project, tables: Tables, created: NDArray[np.int64]) -> tuple[Float64, bool]:
@@ -131,7 +139,9 @@ def _order(project: Project, tables: Tables, created: NDArray[np.int64]) -> tupl
     numbers = parse_numbers(column).values if isinstance(column.dtype, pd.StringDtype) else column
     if numbers.notna().mean() < _READABLE:
         settings = project.data.leads
-        moments = parse_times(column, settings.time_format, settings.time_zone or project.data.time_zone or "UTC")
+        moments = parse_times(
+            column, settings.time_format, settings.time_zone or project.data.time_zone or "UTC"
+        )
         numbers = pd.Series(microseconds(moments.values).astype(np.float64)).replace(float(NEVER), np.nan)
     found = numbers.to_numpy(dtype=np.float64)
     if np.isnan(found).all():
@@ -147,7 +157,9 @@ def raw_columns(project: Project, tables: Tables) -> list[AuditColumn]:
     static = project.static if project.snapshots.mode == "static" else None
     skip = {"lead_id", "created_at", *((static.label, static.order or "") if static else ())}
     settings = project.data.leads
-    found = _columns_of("leads", read_source(project, settings), settings, project, skip, tables.leads["lead_id"])
+    found = _columns_of(
+        "leads", read_source(project, settings), settings, project, skip, tables.leads["lead_id"]
+    )
     if project.data.accounts is not None and not tables.accounts.empty:
         settings = project.data.accounts
         keys = tables.leads["account_id"]
@@ -157,7 +169,12 @@ def raw_columns(project: Project, tables: Tables) -> list[AuditColumn]:
 
 
 def _columns_of(
-    table: TableName, source: Source, settings: TableSettings, project: Project, skip: set[str], keys: pd.Series
+    table: TableName,
+    source: Source,
+    settings: TableSettings,
+    project: Project,
+    skip: set[str],
+    keys: pd.Series,
 ) -> list[AuditColumn]:
     ours = {theirs: name for name, theirs in settings.columns.items()}
     place = _places(table, source, settings, keys)
@@ -193,12 +210,14 @@ def _places(table: TableName, source: Source, settings: TableSettings, keys: pd.
 
 def _series(values: pa.ChunkedArray) -> pd.Series:
     if pa.types.is_timestamp(values.type) or pa.types.is_floating(values.type):
-        return values.to_pandas()
-    text = values.cast(pa.large_string()).to_pandas()
-    return pd.Series(text, dtype="str")
+        typed: pd.Series = values.to_pandas()
+        return typed
+    return pd.Series(values.cast(pa.large_string()).to_pandas(), dtype="str")
 
 
-def _typed(values: pd.Series, settings: TableSettings, project: Project) -> tuple[ColumnType, NDArray[np.generic]]:
+def _typed(
+    values: pd.Series, settings: TableSettings, project: Project
+) -> tuple[ColumnType, NDArray[np.generic]]:
     zone = settings.time_zone or project.data.time_zone or "UTC"
     if isinstance(values.dtype, np.dtype) and values.dtype.kind == "f":
         return "number", values.to_numpy(dtype=np.float64)
@@ -215,8 +234,7 @@ def _typed(values: pd.Series, settings: TableSettings, project: Project) -> tupl
         moments = parse_times(values, time_format, zone).values
         if moments.notna().sum() >= _READABLE * present:
             return "time", _as_float(moments)
-    text = values.str.strip().to_numpy(dtype=object)
-    return "text", np.where(pd.isna(text), None, text)
+    return "text", values.str.strip().to_numpy(dtype=object)
 
 
 def _as_float(moments: pd.Series) -> Float64:
@@ -225,6 +243,8 @@ def _as_float(moments: pd.Series) -> Float64:
 
 
 def _use(ours: str, theirs: str, project: Project) -> str:
+    if ours == "account_id":
+        return "key"
     if ours in project.attributes.barred or theirs in project.attributes.barred:
         return "barred"
     return project.attributes.availability().get(ours, "undeclared")

@@ -22,7 +22,8 @@ class Suspect:
     grade : `leak`: bar it unless you can show that it is known beforehand; `look`: ask someone.
     kind : the strongest test that named it.
     evidence : what was measured, in words, with the counts.
-    use : how the project uses it: `at_creation`, `history`, `current`, `barred`, `undeclared` or `event`.
+    use : how the project uses it: `at_creation`, `history`, `current`, `barred`, `undeclared`, `key` or
+        `event`.
     kinds : every test that spoke, the strongest first.
     """
 
@@ -81,14 +82,18 @@ class Audit:
     rates: tuple[dict[str, Any], ...] = ()
     conversions: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def quarantined(self) -> int:
+        """Records in quarantine, over all tables."""
+        return sum(shape.quarantined for shape in self.tables)
+
     def to_json(self) -> dict[str, Any]:
         """The audit as plain values, ready for `json.dumps`.
 
         Examples
         --------
-        >>> Audit("demo", "static", (), (Suspect("leads", "tags", "leak", "power", "AUC .9", "barred"),), ()).to_json()[
-        ...     "suspects"
-        ... ][0]["is_barred"]
+        >>> tags = Suspect("leads", "tags", "leak", "power", "AUC .92", "barred")
+        >>> Audit("demo", "static", (), (tags,), ()).to_json()["suspects"][0]["is_barred"]
         True
         """
         found = asdict(self)

@@ -45,11 +45,11 @@ def time_blocks(order: Float64, count: int = 10) -> Int64:
     if not len(order):
         return np.zeros(0, dtype=np.int64)
     ranks = rankdata(order, method="min") - 1
-    return np.minimum(ranks * count // len(order), count - 1).astype(np.int64)
+    return np.asarray(np.minimum(ranks * count // len(order), count - 1), dtype=np.int64)
 
 
 def coded(values: NDArray[np.generic], *, is_numeric: bool) -> Int64:
-    """Codes from 0: each value for itself, numbers of more than 30 values in 20 bins; missing is one of its own.
+    """Codes from 0: each value for itself, numbers of over 30 values in 20 bins; missing has its own.
 
     Examples
     --------
@@ -106,8 +106,8 @@ def sure_share(codes: Int64, y: Float64) -> tuple[float, int]:
     A value counts if it has 30 leads or more and its 95 % Wilson interval lies above the point two
     thirds of the way from the base rate to 1 (and above 1/2), or below a sixth of the base rate.
     """
-    count = np.bincount(codes)
-    wins = np.bincount(codes, weights=y)
+    count = np.asarray(np.bincount(codes), dtype=np.float64)
+    wins = np.asarray(np.bincount(codes, weights=y), dtype=np.float64)
     base = float(y.mean())
     low, high = _wilson(wins, count)
     is_sure = (count >= 30) & ((low > max(0.5, base + (1 - base) * 2 / 3)) | (high < base / 6))
@@ -130,8 +130,8 @@ def stickiness(codes: Int64, order: Float64) -> float:
     return (together - by_chance) / (1 - by_chance)
 
 
-def _wilson(wins: Float64, count: NDArray[np.generic]) -> tuple[Float64, Float64]:
-    n = np.maximum(count.astype(np.float64), 1.0)
+def _wilson(wins: Float64, count: Float64) -> tuple[Float64, Float64]:
+    n = np.maximum(count, 1.0)
     share, z = wins / n, 1.96
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import bisect
 import csv
-import itertools
 import re
 from dataclasses import dataclass, field
 
@@ -20,6 +19,7 @@ MAX_FIELD = 32_000
 MAX_RECORD = 400_000
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
+_RETURN = re.compile("\r")
 _SUSPECT = re.compile(f"{_CONTROL.pattern}|{_NOT_UTF8.pattern}")
 _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 
@@ -75,6 +75,7 @@ class SlowReader:
         self.odd = [k for k, line in enumerate(self.lines) if '"' in line and line.count('"') % 2]
         cut = re.escape(delimiter)
         one = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"\r\n{cut}]*+)'
+        self.open = re.compile(rf'(?:{one}{cut})*+"[^"]*+(?:""[^"]*+)*+')
         self.strict = re.compile(rf"{one}(?:{cut}{one})*+")
         self.exact = re.compile(rf"{one}(?:{cut}{one}){{{(n_fields or 1) - 1}}}")
 
@@ -107,7 +108,7 @@ class SlowReader:
         line = self.lines[number].removesuffix("\r")
         if len(line) > MAX_RECORD:
             return Record(number, "", "oversize", f"record of {len(line)} characters, at most {MAX_RECORD}")
-        if '"' not in line or line.count('"') % 2 == 0:
+        if '"' not in line or not self.open.fullmatch(line):
             return self._judged(number, line)
         alone = self._judged(number, line, "unclosed_quote", "a quote opened here is not closed")
         end = self._closing_line(number)
@@ -124,17 +125,19 @@ class SlowReader:
 
     def _take_simple(self, first: int, found: SlowLines) -> int:
         """Take the lines that are good records at a glance; returns the first line that is not."""
-        number, delimiter, others = first, self.delimiter, (self.n_fields or 0) - 1
+        delimiter, others, lines = self.delimiter, (self.n_fields or 0) - 1, self.lines
         if others < 1:
             return first
-        for line in itertools.islice(self.lines, first, None):
-            text = line.removesuffix("\r")
+        number = first
+        for number in range(first, len(lines) + 1):
+            if number == len(lines):
+                break
+            text = lines[number].removesuffix("\r")
             if len(text) > MAX_FIELD or (not self.is_plain and _SUSPECT.search(text)) or "\r" in text:
                 break
             if not self.exact.fullmatch(text) if '"' in text else text.count(delimiter) != others:
                 break
             found.texts.append(text)
-            number += 1
         found.starts.extend(range(first, number))
         found.ends.extend(range(first, number))
         return number
@@ -170,14 +173,19 @@ class SlowReader:
 
     def _judged(self, end: int, text: str, code: str = "", detail: str = "") -> Record:
         """The record, or the first of its faults: bytes first, then structure, then size."""
+        if '"' in text and self.is_plain and len(text) <= MAX_FIELD and self.exact.fullmatch(text):
+            return Record(end, text)
         if not self.is_plain and _NOT_UTF8.search(text):
             return Record(end, "", "encoding", "bytes that are no UTF-8")
-        control = _CONTROL.search(text) or ('"' not in text and re.search("\r", text))
+        control = _CONTROL.search(text) or ('"' not in text and _RETURN.search(text))
         if control:
             return Record(end, "", "control_character", f"control character {control[0]!r}")
         if code or not self.strict.fullmatch(text):
             words = "a quote inside an unquoted field or after a closing quote"
             return Record(end, "", code or "stray_quote", detail or words)
+        return self._measured(end, text)
+
+    def _measured(self, end: int, text: str) -> Record:
         fields = fields_of(text, self.delimiter)
         if self.n_fields is not None and len(fields) != self.n_fields:
             code = "extra_field" if len(fields) > self.n_fields else "missing_field"

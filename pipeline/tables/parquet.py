@@ -30,10 +30,10 @@ def read_parquet(data: bytes, file: str) -> Source:
     """
     try:
         table = _read(data, file)
+        plain = [_plain(column) for column in table.columns]
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{file} can't be read as Parquet: {error}. Copy or export it again.") from error
     names = table.column_names
-    plain = [_plain(table.column(k)) for k in range(len(names))]
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
     longest = _longest(plain, table.num_rows)
     raw = _raw_text(names, plain)
@@ -101,7 +101,7 @@ def _unpacked_bytes(column: pa.ChunkedArray) -> int:
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column as text, except times and floating numbers, whose type still matters."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if pa.types.is_timestamp(kind) or pa.types.is_floating(kind):
+    if pa.types.is_temporal(kind) or pa.types.is_floating(kind):
         return column.cast(kind)
     return column.cast(pa.large_string())
 

@@ -18,6 +18,9 @@ from pipeline.tables.schema import Purpose
 
 __all__ = ["check_tables"]
 
+_MIN_ROWS = 10
+_PLAUSIBLE_GAP = pd.Timedelta(days=60)
+
 
 def check_tables(
     raw: Mapping[TableName, RawTable],
@@ -37,13 +40,14 @@ def check_tables(
         If a declared attribute has no value at all, or a column can't be read with the given settings.
     """
     checked = {name: check_table(raw[name], project, is_strict=purpose == "train") for name in raw}
-    refusals = [refusal for table in checked.values() for refusal in table.refusals]
+    refusals = [refusal for table in checked.values() for refusal in (*table.refusals, *_mostly_bad(table))]
     if refusals:
         raise InputError("\n".join(["The tables can't be used:", *refusals]))
     data_end = _data_end(checked, project)
     leads = checked["leads"]
     _judge_end(leads, data_end)
     _judge_information(checked, project)
+    _count_unknown_accounts(checked)
     for name in ("events", "outcomes", "field_changes"):
         if name in checked:
             _drop_strangers(checked[name], leads)
@@ -60,17 +64,41 @@ def check_tables(
     )
 
 
+def _mostly_bad(table: CheckedTable) -> list[str]:
+    """A refusal if most rows of a table other than leads are faulty, which no limit would stop.
+
+    The share of faulty leads is for the caller to judge (data.quarantine_limit).
+    """
+    faulty, judged = int(table.is_faulty.sum()), int((~table.is_dropped).sum())
+    if table.name == "leads" or judged < _MIN_ROWS or faulty * 2 <= judged:
+        return []
+    _, code, details = max(table.faults, key=lambda fault: len(fault[0]))
+    return [
+        f"  {table.name} ({table.raw.source.file}): {faulty} of {judged} records are faulty, most often "
+        f"{code}; the first: {details[0]}. Check time_format, time_zone, null_values and columns under "
+        f"[data.{table.name}]."
+    ]
+
+
 def _data_end(checked: Mapping[TableName, CheckedTable], project: Project) -> Any:
     """The setting, else the latest moment of the good events and outcomes, whose leads need not be kept."""
     if project.data.data_end is not None:
         return pd.Timestamp(project.data.data_end).tz_convert("UTC").as_unit("us")
-    moments = [
-        checked[name].typed["occurred_at"][checked[name].is_good()].max()
-        for name in ("events", "outcomes")
-        if name in checked
-    ]
-    known = [moment for moment in moments if not pd.isna(moment)]
-    return max(known) if known else pd.NaT
+    tables = [table for name, table in checked.items() if name in ("events", "outcomes")]
+    moments = [table.typed["occurred_at"][table.is_good()].dropna() for table in tables]
+    known = pd.concat(moments) if moments else pd.Series(dtype="datetime64[us, UTC]")
+    if known.empty:
+        return pd.NaT
+    latest = known.max()
+    before = known.nlargest(max(2, len(known) // 1000)).iloc[-1]
+    if latest - before > _PLAUSIBLE_GAP:
+        table = next(table for table, times in zip(tables, moments, strict=True) if (times == latest).any())
+        words = (
+            f"the latest moment, {latest:%Y-%m-%d}, is taken as the end of the data, but lies "
+            f"{(latest - before).days} days after nearly all others; set data.data_end if it is an error"
+        )
+        table.warn("data_end_far", int((known > before).sum()), words)
+    return latest
 
 
 def _judge_end(leads: CheckedTable, data_end: pd.Timestamp) -> None:
@@ -103,6 +131,15 @@ def _judge_information(checked: Mapping[TableName, CheckedTable], project: Proje
 def _has_value(table: CheckedTable) -> Mask:
     columns = [table.typed[name].notna().to_numpy(dtype=bool) for name in table.raw.attributes]
     return np.asarray(np.logical_or.reduce([np.zeros(len(table.frame), bool), *columns]))
+
+
+def _count_unknown_accounts(checked: Mapping[TableName, CheckedTable]) -> None:
+    leads, accounts = checked["leads"], checked.get("accounts")
+    if accounts is not None:
+        ids = leads.typed["account_id"][leads.is_good()].dropna()
+        unknown = int((~ids.isin(accounts.typed["account_id"][accounts.is_good()])).sum())
+        if unknown:
+            leads.warn("unknown_account", unknown, "leads whose account is not in the accounts table")
 
 
 def _drop_strangers(table: CheckedTable, leads: CheckedTable) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.contracts import CONTRACT, Column, ColumnKind, TableName, TableWarning
 from features.errors import InputError
@@ -223,8 +224,13 @@ def _miss_attribute(name: str, leads: _Search, accounts: _Search | None) -> None
 
 def _series(values: pa.ChunkedArray, kind: ColumnKind) -> pd.Series:
     """A column as `str`, or as datetime64 where a time is wanted and the file has one."""
-    if pa.types.is_timestamp(values.type) and kind == "time":
+    if kind == "time" and pa.types.is_date(values.type):
+        values = values.cast(pa.timestamp("us"))
+    if kind == "time" and pa.types.is_timestamp(values.type):
         return pd.Series(values.to_pandas())
+    if pa.types.is_floating(values.type):
+        wide = values.cast(pa.float64())
+        values = pc.if_else(pc.is_nan(wide), None, wide)
     text = values if pa.types.is_string(values.type) else values.cast(pa.large_string())
     return pd.Series(pa.table({"": text}).to_pandas(types_mapper=_text_dtype)[""])
 

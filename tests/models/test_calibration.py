@@ -72,7 +72,7 @@ def test_the_bounded_fit_is_as_good_as_a_general_optimiser_finds(kind: str, sign
     bounds = [(0.05, None)] * len(parts) + [(None, None)]
     best = minimize(loss, np.ones(len(parts) + 1), bounds=bounds, options={"ftol": 1e-14, "gtol": 1e-9})
 
-    found = calibration._fit(kind, m, y)
+    found = calibration._fit(kind, m, y, np.zeros(len(m), dtype=np.intp))
 
     assert all(slope >= 0.05 for slope in found.coefficients[:-1])
     assert loss(np.array(found.coefficients)) <= best.fun + 1e-9

@@ -1,0 +1,85 @@
+# Every target sets up what it needs in .venv; nothing outside this folder is touched.
+PYTHON ?= python3
+PROJECT ?=
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/lead-scoring
+SAMPLE := sample
+export UV_PYTHON_DOWNLOADS := never
+.DEFAULT_GOAL := help
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+$(BIN)/python:
+	@if command -v uv >/dev/null 2>&1; then uv venv -q --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV); \
+	else $(PYTHON) -m venv $(VENV); fi
+
+$(VENV)/.core: pyproject.toml constraints.txt | $(BIN)/python
+	@$(call install,.)
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@$(call install,.[dev$(comma)tune])
+	@touch $@ $(VENV)/.core
+
+comma := ,
+define install
+if command -v uv >/dev/null 2>&1; then uv pip install -q --python $(BIN)/python -c constraints.txt -e '$(1)'; \
+else $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '$(1)'; fi
+endef
+
+setup: $(VENV)/.core ## Make .venv and install the pipeline
+
+$(SAMPLE)/lead-scoring.toml: | $(VENV)/.core
+	@$(RUN) simulate --leads 20000 --seed 1 -o $(SAMPLE)
+
+# exit 3 says "done, with rows in quarantine": a success, its count is printed
+define tolerate
+$(1); code=$$?; if [ $$code -ne 0 ] && [ $$code -ne 3 ]; then exit $$code; fi
+endef
+
+ifeq ($(PROJECT),)
+train: PROJECT := $(SAMPLE)/lead-scoring.toml
+score ui check-data: PROJECT := $(SAMPLE)/lead-scoring.toml
+train score check-data: $(SAMPLE)/lead-scoring.toml
+endif
+
+train: $(VENV)/.core ## Train, track and score; PROJECT=path/lead-scoring.toml for your own data
+	@$(call tolerate,$(RUN) train --score -p $(PROJECT))
+
+score: $(VENV)/.core ## Score the open leads with the champion
+	@$(call tolerate,$(RUN) score -p $(PROJECT))
+
+check-data: $(VENV)/.core ## Audit the data of PROJECT without training
+	@$(call tolerate,$(RUN) check -p $(PROJECT))
+
+ui: $(VENV)/.core ## Open MLflow's page on the runs and versions
+	@$(RUN) ui -p $(PROJECT)
+
+test: $(VENV)/.dev ## Run the quick tests
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+test-all: $(VENV)/.dev ## Run every test
+	@$(BIN)/python -m pytest -q -n 2
+
+check: $(VENV)/.dev ## Lint, types and import contracts; changes nothing
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Fix lint and layout
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+golden: $(VENV)/.dev ## Rewrite the golden files of the tests; read the diff
+	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests -k golden
+
+bench: $(VENV)/.dev ## Measure speed
+	@$(BIN)/python -m benchmarks.run
+
+clean: ## Remove the sample and its results
+	@rm -rf $(SAMPLE)
+
+.PHONY: help setup train score check-data ui test test-all check format golden bench clean

@@ -1,0 +1,300 @@
+"""The command `lead-scoring`: init, check, simulate, train, score, explain, ui."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from features.errors import ConfigError, InputError, LeadScoringError, OutputError
+from pipeline.console import progress_lines
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from models.bundle import Bundle
+    from pipeline.config import Project
+    from pipeline.score import ScoreRun
+    from pipeline.train import Trained
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="lead-scoring", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Predictive lead scoring: point-in-time features, calibrated probabilities, exact reasons.",
+)  # fmt: skip
+
+ProjectOption = Annotated[Path, typer.Option("-p", "--project", help="The project file.")]
+DataOption = Annotated[Path | None, typer.Option("--data", help="Folder of the tables, instead of data.folder.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line, nothing else.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="A registered model: models:/NAME@champion, an alias or a version.")
+]
+BundleOption = Annotated[Path | None, typer.Option("--bundle", help="A bundle folder; MLflow is not needed.")]
+AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Moment of scoring (ISO 8601) or 'now'.")]
+DEFAULT_PROJECT = Path("lead-scoring.toml")
+
+
+@app.command()
+def init(
+    files: Annotated[list[Path], typer.Argument(help="CSV or Parquet files of an export.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the draft.")] = DEFAULT_PROJECT,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Draft a project file from the files of an export."""
+    from pipeline.draft import draft_project
+
+    if output.exists() and not force:
+        raise ConfigError(f"{output} exists already. Give another -o, or --force to replace it.")
+    draft = draft_project(files, output)
+    _write(output, draft.text)
+    if as_json:
+        _print_json({"project": str(output), "guesses": list(draft.guesses)})
+        return
+    console = Console(highlight=False)
+    for guess in draft.guesses:
+        console.print(f"- {guess}", markup=False)
+    console.print(f"\nDrafted {output}. Read it, then run: lead-scoring check -p {output}", markup=False)
+
+
+@app.command()
+def check(project: ProjectOption = DEFAULT_PROJECT, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Audit the data without training: schema, clocks, duplicates, suspected leaks."""
+    from pipeline.audit import audit_project, render
+    from pipeline.config import load_project
+
+    loaded = load_project(project, data)
+    with progress_lines(Console(stderr=True), "checking"):
+        audit = audit_project(loaded)
+    if as_json:
+        _print_json(audit.to_json())
+    else:
+        render(audit, Console(highlight=False))
+    raise typer.Exit(3 if audit.quarantined else 0)
+
+
+@app.command()
+def simulate(
+    leads: Annotated[int, typer.Option("--leads", min=1, help="Number of leads.")] = 20_000,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 1,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the tables and the project file.")] = Path("sample"),
+    file_format: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
+    months: Annotated[int, typer.Option("--months", min=1, help="Months of history.")] = 18,
+    drift: Annotated[bool, typer.Option("--drift", help="Let mix and conversion change on the way.")] = False,
+    seasonality: Annotated[bool, typer.Option("--seasonality", help="Let seasons move the inflow and the rate.")] = False,
+    shuffle_labels: Annotated[bool, typer.Option("--shuffle-labels", help="A control world: nothing predicts.")] = False,
+    broken_rows: Annotated[int, typer.Option("--broken-rows", min=0, help="Rows that break the contract (CSV).")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a simulated CRM, its project file and, kept apart, the truth."""
+    from pipeline.simulate import WorldSettings, simulate_to_folder
+
+    if file_format not in {"parquet", "csv"}:
+        raise InputError(f"--format is parquet or csv; got {file_format!r}.")
+    settings = WorldSettings(
+        n_leads=leads, seed=seed, months=months, drift=drift, seasonality=seasonality,
+        shuffle_labels=shuffle_labels, broken_rows=broken_rows,
+    )  # fmt: skip
+    with progress_lines(Console(stderr=True), "simulating") as tell:
+        simulate_to_folder(settings, output, file_format, lambda done, total: tell(f"{done:,} of {total:,} leads"))
+    project = output / "lead-scoring.toml"
+    if as_json:
+        _print_json({"folder": str(output), "project": str(project), "leads": leads, "seed": seed})
+    else:
+        Console(highlight=False).print(f"Simulated {leads:,} leads in {output}. Next: lead-scoring train -p {project}")
+
+
+@app.command()
+def train(
+    project: ProjectOption = DEFAULT_PROJECT, data: DataOption = None,
+    then_score: Annotated[bool, typer.Option("--score", help="Score the open leads afterwards.")] = False,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Train, judge, track and register a model; refuse it if it is no better than the base rate."""
+    from pipeline.config import load_project
+    from pipeline.train import train_project
+
+    loaded = load_project(project, data)
+    with progress_lines(Console(stderr=True), "training") as tell:
+        trained = train_project(loaded, tell)
+    run = None
+    if then_score and trained.record.bundle is not None:
+        run = _score_after(loaded, trained)
+    if as_json:
+        _print_json(trained.to_json() | ({"score": run.to_json()} if run else {}))
+    else:
+        _print_verdict(trained, project)
+        if run:
+            _print_scores(run)
+    raise typer.Exit(8 if trained.record.verdict == "refused" else 3 if trained.record.quarantined else 0)
+
+
+@app.command()
+def score(
+    project: ProjectOption = DEFAULT_PROJECT, data: DataOption = None, as_of: AsOfOption = None,
+    model: ModelOption = None, bundle: BundleOption = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="scores.parquet or scores.csv.")] = None,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Score every open lead: probability, score, band, grades and reasons that add up."""
+    from pipeline.config import load_project
+    from pipeline.score import score_project
+
+    loaded = load_project(project, data)
+    target = output or loaded.output_folder / "scores.parquet"
+    if target.suffix not in {".parquet", ".csv"}:
+        raise InputError(f"-o {target} must end in .parquet or .csv.")
+    with ExitStack() as stack:
+        tell = stack.enter_context(progress_lines(Console(stderr=True), "scoring"))
+        chosen = _bundle(loaded, model, bundle, stack)
+        run = score_project(loaded, chosen, target, _moment(as_of), tell)
+    if as_json:
+        _print_json(run.to_json())
+    else:
+        _print_scores(run)
+    raise typer.Exit(run.exit_code)
+
+
+@app.command()
+def explain(
+    lead_id: Annotated[str, typer.Argument(help="The lead to explain.")],
+    project: ProjectOption = DEFAULT_PROJECT, data: DataOption = None, as_of: AsOfOption = None,
+    model: ModelOption = None, bundle: BundleOption = None, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Print one lead's score and its reasons as points that add up."""
+    from pipeline.config import load_project
+    from pipeline.explain import explain_lead, render
+    from pipeline.score import tables_for
+
+    loaded = load_project(project, data)
+    with ExitStack() as stack:
+        tell = stack.enter_context(progress_lines(Console(stderr=True), "explaining"))
+        chosen = _bundle(loaded, model, bundle, stack)
+        found = explain_lead(loaded, chosen, tables_for(loaded, chosen, tell), lead_id, _moment(as_of))
+    if as_json:
+        _print_json(found.to_json())
+    else:
+        render(found, Console(highlight=False))
+
+
+@app.command()
+def ui(
+    project: ProjectOption = DEFAULT_PROJECT,
+    host: Annotated[str, typer.Option("--host")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535)] = 5000,
+) -> None:
+    """Open MLflow's own page on the runs and versions of a project."""
+    from pipeline.config import load_project
+    from pipeline.tracking import serve_ui
+
+    serve_ui(load_project(project), host, port)
+
+
+def _bundle(project: Project, model: str | None, folder: Path | None, stack: ExitStack) -> Bundle:
+    """The bundle to score with: a folder, a registered model, else the champion."""
+    from models.bundle import load_bundle
+
+    if model is not None and folder is not None:
+        raise InputError("Give either --model or --bundle, not both.")
+    if folder is not None:
+        return load_bundle(folder)
+    from pipeline.tracking import fetch_bundle
+
+    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    return load_bundle(fetch_bundle(project, model or "champion", scratch))
+
+
+def _score_after(project: Project, trained: Trained) -> ScoreRun:
+    """Scores by the model just trained, or by the champion where one stays in office."""
+    from pipeline.score import score_project
+    from pipeline.tracking import champion_version
+
+    with ExitStack() as stack:
+        tell = stack.enter_context(progress_lines(Console(stderr=True), "scoring"))
+        chosen = trained.record.bundle
+        if chosen is None or (trained.record.verdict == "challenger" and champion_version(project)):
+            chosen = _bundle(project, None, None, stack)
+        return score_project(project, chosen, project.output_folder / "scores.parquet", None, tell)
+
+
+def _moment(text: str | None) -> pd.Timestamp | None:
+    import pandas as pd
+
+    if text is None:
+        return None
+    try:
+        moment = pd.Timestamp(datetime.now(UTC) if text == "now" else datetime.fromisoformat(text))
+    except ValueError as error:
+        raise InputError(f"--as-of {text!r} is no moment: {error}. Write 2026-01-31, 2026-01-31T08:00Z or now.") from error
+    return (moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")).as_unit("us")
+
+
+def _print_verdict(trained: Trained, project: Path) -> None:
+    console = Console(highlight=False)
+    first, *others = trained.record.words
+    console.print(f"[bold]{first}[/]")
+    for line in others:
+        console.print(f"- {line}", markup=False)
+    bundle = trained.folder / "bundle"
+    console.print(f"\nReport:     {trained.report}", markup=False, soft_wrap=True)
+    if trained.record.bundle is not None:
+        console.print(f"Bundle:     {bundle}", markup=False, soft_wrap=True)
+    console.print(f"Tracking:   {trained.record.project.tracking_uri} (lead-scoring ui -p {project})", soft_wrap=True)
+    if trained.registered is not None:
+        name = trained.record.project.tracking.registered_model
+        verdict = trained.record.verdict
+        console.print(f"Registered: {name} version {trained.registered}, alias {verdict}", markup=False)
+        model = "" if verdict == "champion" else f" --model models:/{name}@challenger"
+        console.print(f"Next:       lead-scoring score -p {project}{model}", markup=False, soft_wrap=True)
+    elif trained.record.bundle is not None:
+        console.print(f"Next:       lead-scoring score -p {project} --bundle {bundle}  (points, no probability)", soft_wrap=True)
+
+
+def _print_scores(run: ScoreRun) -> None:
+    console = Console(highlight=False)
+    console.print(
+        f"{run.rows_in:,} lead rows in = {run.scored:,} scored + {run.not_open:,} not open "
+        f"+ {run.quarantined:,} quarantined (model {run.model_version})"
+    )
+    console.print(f"Scores:     {run.output}\nManifest:   {run.manifest}", markup=False, soft_wrap=True)
+
+
+def _print_json(values: dict[str, Any]) -> None:
+    typer.echo(json.dumps(values, ensure_ascii=False, default=str))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise OutputError(f"{path} can't be written: {error}.") from error
+
+
+def _run(command: Callable[[], None]) -> int:
+    try:
+        command()
+    except LeadScoringError as error:
+        Console(stderr=True, highlight=False).print(f"{type(error).__name__}: {error}", markup=False, soft_wrap=True)
+        return error.exit_code
+    except OSError as error:
+        Console(stderr=True, highlight=False).print(f"OutputError: {error}", markup=False, soft_wrap=True)
+        return OutputError.exit_code
+    return 0
+
+
+def main() -> None:
+    """Run the command line; a known error prints its message and sets the exit code."""
+    # idle worker threads must sleep: spinning ones slow a busy machine many times over
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    sys.exit(_run(app))

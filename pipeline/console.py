@@ -1,0 +1,20 @@
+"""What people see while work goes on: a line that moves on a terminal, silence in a pipe or a log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+__all__ = ["progress_lines"]
+
+
+@contextmanager
+def progress_lines(console: Console, title: str) -> Iterator[Callable[[str], None]]:
+    """A function that shows the latest step beside a spinner; it does nothing off a terminal."""
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with console.status(f"{title} ...") as status:
+        yield lambda step: status.update(f"{title}: {step}")
