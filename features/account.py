@@ -30,16 +30,28 @@ def describe_account(view: RowView, sources: FeatureSources) -> list[Feature]:
     has_mates = bool((np.diff(view.data.member_start) > 1).any())
     if has_mates:
         found += [
-            Feature("account", "people", "known", 0, "count", 0, "people", "other people known at the company"),
+            Feature(
+                "account", "people", "known", 0, "count", 0, "people", "other people known at the company"
+            ),
             Feature("account", "people", "active", RECENT, "count", 0, "people_active", "colleagues active"),
         ]
         for window in (7 * DAY, RECENT, 90 * DAY):
-            found.append(Feature("account", "others", "count", window, "count", 0, "others", "activity of colleagues"))
-        found.append(Feature("account", "others", "days_since", 0, "days", 0, "others", "activity of colleagues"))
-        found.append(Feature("account", "won", "count", 0, "count", 0, "account_won", "earlier purchases of the company"))
+            found.append(
+                Feature("account", "others", "count", window, "count", 0, "others", "activity of colleagues")
+            )
+        found.append(
+            Feature("account", "others", "days_since", 0, "days", 0, "others", "activity of colleagues")
+        )
+        found.append(
+            Feature(
+                "account", "won", "count", 0, "count", 0, "account_won", "earlier purchases of the company"
+            )
+        )
         if title_attribute(sources) is not None:
             words = "departments reached"
-            found.append(Feature("account", "departments", "active", 90 * DAY, "count", 0, "departments", words))
+            found.append(
+                Feature("account", "departments", "active", 90 * DAY, "count", 0, "departments", words)
+            )
     if "is_priority" in view.data.leads and view.data.leads["is_priority"].notna().any():
         found.append(Feature("account", "is_priority", "value", 0, "flag", 0, "priority", "priority list"))
     return found
@@ -52,9 +64,11 @@ def account_column(view: RowView, feature: Feature, sources: FeatureSources) -> 
     if feature.source == "won":
         found = _wins_before(view.data, view.rows)
     elif feature.op == "known":
-        found = _per_row(view, lambda row, mate: np.ones(len(row)))
+        found = _per_row(view, lambda row, _mate: np.ones(len(row)))
     elif feature.op == "active" and feature.source == "people":
-        found = _per_row(view, lambda row, mate: (_mate_count(view, row, mate, feature.span) > 0).astype(np.float64))
+        found = _per_row(
+            view, lambda row, mate: (_mate_count(view, row, mate, feature.span) > 0).astype(np.float64)
+        )
     elif feature.op == "active":
         found = _departments(view, feature.span, sources)
     elif feature.op == "count":
@@ -66,7 +80,9 @@ def account_column(view: RowView, feature: Feature, sources: FeatureSources) -> 
 
 def title_attribute(sources: FeatureSources) -> str | None:
     """The attribute that holds job titles, if there is one fixed at creation."""
-    names = [name for name, (kind, since) in sources.usable().items() if kind == "job_title" and since != "history"]
+    names = [
+        name for name, (kind, since) in sources.usable().items() if kind == "job_title" and since != "history"
+    ]
     return names[0] if names else None
 
 
@@ -74,10 +90,14 @@ def _pairs(view: RowView) -> Iterator[tuple[slice, Int64, Int64]]:
     """(row, mate) pairs: the other leads of each row's account that existed before as_of."""
     account = view.data.account[view.rows.lead]
     low = np.where(account >= 0, view.data.member_start[account], 0)
-    stop = np.where(account >= 0, view.data.member_start[np.minimum(account + 1, len(view.data.member_start) - 1)], 0)
+    stop = np.where(
+        account >= 0, view.data.member_start[np.minimum(account + 1, len(view.data.member_start) - 1)], 0
+    )
     for rows, row, index in event_pairs(low, stop):
         mate = view.data.members[index]
-        is_other = (mate != view.rows.lead[rows][row]) & (view.data.created[mate] < view.rows.as_of[rows][row])
+        is_other = (mate != view.rows.lead[rows][row]) & (
+            view.data.created[mate] < view.rows.as_of[rows][row]
+        )
         yield rows, row[is_other], mate[is_other]
 
 
@@ -118,12 +138,14 @@ def _departments(view: RowView, window: int, sources: FeatureSources) -> Float64
     result = np.zeros(len(view))
     for rows, row, mate in _pairs(view):
         is_active = _mate_count(view, row + rows.start, mate, window) > 0
-        row, mate = row[is_active], mate[is_active]
-        codes, unique = pd.factorize(pd.Series(titles[mate], dtype=object), use_na_sentinel=True)
+        reached, active = row[is_active], mate[is_active]
+        codes, unique = pd.factorize(pd.Series(titles[active], dtype=object), use_na_sentinel=True)
         names = [department(str(title)) for title in unique]
         known = sorted({each for each in names if each is not None})
-        place = np.array([known.index(each) if each is not None else -1 for each in names] + [-1], dtype=np.int64)[codes]
-        distinct = np.unique(np.stack([row[place >= 0], place[place >= 0]]), axis=1)
+        place = np.array(
+            [known.index(each) if each is not None else -1 for each in names] + [-1], dtype=np.int64
+        )[codes]
+        distinct = np.unique(np.stack([reached[place >= 0], place[place >= 0]]), axis=1)
         result[rows] = np.bincount(distinct[0], minlength=rows.stop - rows.start)
     return result
 
@@ -132,5 +154,6 @@ def _wins_before(data: Prepared, rows: Examples) -> Float64:
     owner, moment, _ = data.wins
     account = data.account[rows.lead]
     low, high = np.searchsorted(owner, account), np.searchsorted(owner, account, side="right")
-    return (first_at_or_after(moment, low.astype(np.int64), high.astype(np.int64), rows.as_of) - low).astype(np.float64)
-
+    return (first_at_or_after(moment, low.astype(np.int64), high.astype(np.int64), rows.as_of) - low).astype(
+        np.float64
+    )

@@ -189,7 +189,9 @@ def snapshot_examples(spells: Spells, settings: SnapshotSettings, last: int) -> 
     last : the latest moment that may be an as_of (inclusive).
     """
     if len(spells.lead) == 0:
-        return _examples(spells, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+        return _examples(
+            spells, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        )
     parts: list[tuple[Int64, Int64, Int64]] = []
     if settings.mode == "calendar":
         for cut in calendar_cuts(int(spells.start.min()), last, settings.every):
@@ -201,8 +203,10 @@ def snapshot_examples(spells: Spells, settings: SnapshotSettings, last: int) -> 
             rows = np.flatnonzero((moment <= last) & (spells.end >= moment))
             parts.append((rows, moment[rows], np.full(len(rows), age)))
     empty = np.zeros(0, dtype=np.int64)
-    rows, as_of, age_of = (np.concatenate([empty, *column]) for column in zip(*parts, strict=True)) if parts else (
-        empty, empty, empty
+    rows, as_of, age_of = (
+        (np.concatenate([empty, *column]) for column in zip(*parts, strict=True))
+        if parts
+        else (empty, empty, empty)
     )
     order = np.lexsort((spells.lead[rows], as_of))
     return _examples(spells, rows[order], as_of[order], age_of[order])

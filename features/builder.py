@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +19,6 @@ from features.view import RowView
 __all__ = ["build_features", "learn_catalogue"]
 
 Float64 = NDArray[np.float64]
-Progress = Callable[[int, int], None]
 
 
 def learn_catalogue(data: Prepared, rows: Examples, sources: FeatureSources) -> Catalogue:
@@ -47,9 +44,7 @@ def learn_catalogue(data: Prepared, rows: Examples, sources: FeatureSources) -> 
     return Catalogue((*found, *describe_points(sources)))
 
 
-def build_features(
-    data: Prepared, rows: Examples, catalogue: Catalogue, sources: FeatureSources, progress: Progress | None = None
-) -> Float64:
+def build_features(data: Prepared, rows: Examples, catalogue: Catalogue, sources: FeatureSources) -> Float64:
     """The feature matrix: one row an example, one column a feature of the catalogue.
 
     Returns
@@ -58,27 +53,20 @@ def build_features(
     known strictly before its as_of, and is the same, bit for bit, whatever other rows are asked for.
     """
     result = np.full((len(rows), len(catalogue)), np.nan)
+    types = _types_of(catalogue)
+
+    def fill(chosen: NDArray[np.int64], events: Events) -> None:
+        view = RowView(data, rows.take(chosen), events, sources.events, types)
+        half_lives = tuple(sorted({f.span for f in catalogue.features if f.op == "intensity"}))
+        for number, feature in enumerate(catalogue.features):
+            result[chosen, number] = _column(view, feature, sources, half_lives)
+
     is_mid_burst = _is_mid_burst(data, rows)
-    clear = np.flatnonzero(~is_mid_burst)
-    _fill(result, clear, data, rows, data.events.events, catalogue, sources, progress)
+    if not is_mid_burst.all():
+        fill(np.flatnonzero(~is_mid_burst), data.events.events)
     for row in np.flatnonzero(is_mid_burst):
-        events = _events_known_as_human(data, int(rows.as_of[row]))
-        _fill(result, np.array([row]), data, rows, events, catalogue, sources, None)
+        fill(np.array([row]), _events_known_as_human(data, int(rows.as_of[row])))
     return result
-
-
-def _fill(
-    result: Float64, chosen: NDArray[np.int64], data: Prepared, rows: Examples, events: Events,
-    catalogue: Catalogue, sources: FeatureSources, progress: Progress | None,
-) -> None:  # fmt: skip
-    if len(chosen) == 0:
-        return
-    view = RowView(data, rows.take(chosen), events, sources.events, _types_of(catalogue))
-    half_lives = tuple(sorted({f.span for f in catalogue.features if f.op == "intensity"}))
-    for number, feature in enumerate(catalogue.features):
-        result[chosen, number] = _column(view, feature, sources, half_lives)
-        if progress is not None:
-            progress(number + 1, len(catalogue))
 
 
 def _column(view: RowView, feature: Feature, sources: FeatureSources, half_lives: tuple[int, ...]) -> Float64:
@@ -100,7 +88,11 @@ def _account(view: RowView, sources: FeatureSources) -> list[Feature]:
 
 
 def _types_of(catalogue: Catalogue) -> tuple[str, ...]:
-    names = {f.source.removeprefix("type:") for f in catalogue.features if f.source.startswith("type:") and f.family != "points"}
+    names = {
+        f.source.removeprefix("type:")
+        for f in catalogue.features
+        if f.source.startswith("type:") and f.family != "points"
+    }
     return tuple(sorted(names))
 
 
@@ -112,7 +104,9 @@ def _frequent_types(data: Prepared, rows: Examples, sources: FeatureSources) -> 
     known = np.arange(len(view.events)) < seen_until[view.events.lead]
     counts = np.bincount(view.events.kind[known], minlength=len(data.events.kinds))
     kinds = data.events.kinds
-    ranked = sorted(np.flatnonzero(counts), key=lambda k: (kinds[k] not in sources.events.types, -counts[k], kinds[k]))
+    ranked = sorted(
+        np.flatnonzero(counts), key=lambda k: (kinds[k] not in sources.events.types, -counts[k], kinds[k])
+    )
     return tuple(sorted(kinds[kind] for kind in ranked[: sources.events.max_types]))
 
 
@@ -137,7 +131,10 @@ def _events_known_as_human(data: Prepared, as_of: int) -> Events:
     """All events, those of bursts included that could not yet be told at as_of."""
     bots = data.events.bots.take(data.events.told_at > as_of)
     plain = data.events.events
-    parts = {name: np.concatenate([getattr(plain, name), getattr(bots, name)]) for name in plain.__dataclass_fields__}
+    parts = {
+        name: np.concatenate([getattr(plain, name), getattr(bots, name)])
+        for name in plain.__dataclass_fields__
+    }
     joined = Events(**parts)
     order = np.lexsort((joined.value, joined.product, joined.channel, joined.kind, joined.time, joined.lead))
     return joined.take(order)

@@ -14,7 +14,9 @@ from features.settings import Family
 
 __all__ = ["Catalogue", "Feature", "Unit"]
 
-Unit = Literal["category", "flag", "level", "number", "count", "days", "per day", "intensity", "log ratio", "points"]
+Unit = Literal[
+    "category", "flag", "level", "number", "count", "days", "per day", "intensity", "log ratio", "points"
+]
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,12 @@ class Catalogue:
     @classmethod
     def from_json(cls, entries: Sequence[dict[str, Any]]) -> Catalogue:
         """The catalogue that `to_json` wrote."""
-        return cls(tuple(
-            Feature(**{k: v for k, v in each.items() if k not in {"name", "levels"}}, levels=tuple(each["levels"]))
-            for each in entries
-        ))
+        return cls(
+            tuple(
+                Feature(
+                    **{k: v for k, v in each.items() if k not in {"name", "levels"}},
+                    levels=tuple(each["levels"]),
+                )
+                for each in entries
+            )
+        )

@@ -98,8 +98,13 @@ def clean_events(
     is_bot = told_at != NEVER
     removed["bot"] = int(is_bot.sum())
     return CleanedEvents(
-        ordered.take(~is_bot), ordered.take(is_bot), told_at[is_bot],
-        coded["event_type"][1], coded["channel"][1], coded["product"][1], removed,
+        ordered.take(~is_bot),
+        ordered.take(is_bot),
+        told_at[is_bot],
+        coded["event_type"][1],
+        coded["channel"][1],
+        coded["product"][1],
+        removed,
     )
 
 
@@ -115,7 +120,9 @@ def bot_bursts(events: Events, least: int, window: int) -> Int64:
     if len(events) < least:
         return told
     last = least - 1
-    is_burst = (lead[last:] == lead[:-last]) & (kind[last:] == kind[:-last]) & (time[last:] - time[:-last] <= window)
+    is_burst = (
+        (lead[last:] == lead[:-last]) & (kind[last:] == kind[:-last]) & (time[last:] - time[:-last] <= window)
+    )
     for first in np.flatnonzero(is_burst)[::-1]:
         told[order[first : first + least]] = time[first + last] + 1
     return told
@@ -144,4 +151,4 @@ def _repeats_previous(events: Events) -> NDArray[np.bool_]:
         same &= column[1:] == column[:-1]
     before, after = events.value[:-1], events.value[1:]
     same &= (before == after) | (np.isnan(before) & np.isnan(after))
-    return np.r_[False, same]
+    return np.concatenate(([False], same))

@@ -131,7 +131,7 @@ def empty_column(kind: ColumnKind, rows: int = 0) -> pd.Series:
     >>> empty_column("number", 2).tolist()
     [nan, nan]
     """
-    return pd.Series([None] * rows, dtype=_DTYPES.get(kind, "str"))
+    return pd.Series([], dtype=_DTYPES.get(kind, "str")).reindex(pd.RangeIndex(rows))
 
 
 def empty_frame(table: TableName) -> pd.DataFrame:

@@ -9,7 +9,13 @@ from pydantic import BeforeValidator, PlainSerializer
 
 __all__ = ["MICROSECONDS", "Duration", "format_duration", "parse_duration"]
 
-MICROSECONDS = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
+MICROSECONDS = {
+    "s": 1_000_000,
+    "m": 60_000_000,
+    "h": 3_600_000_000,
+    "d": 86_400_000_000,
+    "w": 604_800_000_000,
+}
 _PATTERN = re.compile(r"(\d+)\s*([smhdw])")
 
 
@@ -30,7 +36,9 @@ def parse_duration(text: object) -> int:
         return text
     match = _PATTERN.fullmatch(str(text).strip())
     if match is None:
-        raise ValueError(f"{text!r} is no duration; write a whole number and a unit, such as 15m, 1h, 30d or 8w")
+        raise ValueError(
+            f"{text!r} is no duration; write a whole number and a unit, such as 15m, 1h, 30d or 8w"
+        )
     return int(match[1]) * MICROSECONDS[match[2]]
 
 

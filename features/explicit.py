@@ -12,7 +12,15 @@ from features.catalogue import Feature
 from features.kernel import first_at_or_after
 from features.prepare import ChangeLog, FeatureSources
 from features.settings import Kind
-from features.titles import DEPARTMENTS, EMAIL_KINDS, SENIORITIES, department, email_kind, seniority, size_band
+from features.titles import (
+    DEPARTMENTS,
+    EMAIL_KINDS,
+    SENIORITIES,
+    department,
+    email_kind,
+    seniority,
+    size_band,
+)
 from features.view import RowView
 
 __all__ = ["attribute_values", "describe_explicit", "explicit_column", "normalised"]
@@ -32,13 +40,17 @@ def describe_explicit(view: RowView, sources: FeatureSources) -> list[Feature]:
         if is_missing.all():
             continue
         found += _of_kind(name, kind, values, words, sources)
-        if sources.features.missing_flags and is_missing.any() and kind in {"number", "boolean", "company_size"}:
+        if (
+            sources.features.missing_flags
+            and is_missing.any()
+            and kind in {"number", "boolean", "company_size"}
+        ):
             found.append(Feature("explicit", name, "missing", unit="flag", group=name, words=words))
     return found
 
 
 def _of_kind(name: str, kind: Kind, values: Objects, words: str, sources: FeatureSources) -> list[Feature]:
-    if kind == "number" or kind == "boolean":
+    if kind in {"number", "boolean"}:
         unit = "number" if kind == "number" else "flag"
         return [Feature("explicit", name, "value", unit=unit, group=name, words=words)]  # type: ignore[arg-type]
     if kind == "company_size":
@@ -46,8 +58,12 @@ def _of_kind(name: str, kind: Kind, values: Objects, words: str, sources: Featur
     if kind == "email":
         return [_category(name, "email_kind", EMAIL_KINDS, "e-mail address")]
     if kind == "job_title":
-        level = Feature("explicit", name, "seniority", unit="level", group=f"{name}:seniority", words="seniority")
-        decides = Feature("explicit", name, "decision_maker", unit="flag", group=f"{name}:seniority", words="seniority")
+        level = Feature(
+            "explicit", name, "seniority", unit="level", group=f"{name}:seniority", words="seniority"
+        )
+        decides = Feature(
+            "explicit", name, "decision_maker", unit="flag", group=f"{name}:seniority", words="seniority"
+        )
         return [level, decides, _category(name, "department", DEPARTMENTS, "department")]
     settings = sources.attributes
     counts = pd.Series(normalised(values)).value_counts()
@@ -79,7 +95,9 @@ def explicit_column(view: RowView, feature: Feature, sources: FeatureSources) ->
         return _coded(values, feature.levels, _casefolded, is_missing_told=sources.features.missing_flags)
     if feature.op == "decision_maker":
         levels = _mapped(values, seniority)
-        return np.where(np.isnan(levels), np.nan, (levels >= SENIORITIES.index("director")).astype(np.float64))
+        return np.where(
+            np.isnan(levels), np.nan, (levels >= SENIORITIES.index("director")).astype(np.float64)
+        )
     parsed: dict[str, Callable[[str], float | None]] = {"seniority": seniority, "size": size_band}
     if feature.op in parsed:
         return _mapped(values, parsed[feature.op])
@@ -106,7 +124,9 @@ def attribute_values(view: RowView, name: str, availability: str) -> Objects:
     return result
 
 
-def _value_at(log: ChangeLog, owner: NDArray[np.int64], as_of: NDArray[np.int64], default: Objects) -> Objects:
+def _value_at(
+    log: ChangeLog, owner: NDArray[np.int64], as_of: NDArray[np.int64], default: Objects
+) -> Objects:
     low, high = np.searchsorted(log.owner, owner), np.searchsorted(log.owner, owner, side="right")
     last = first_at_or_after(log.time, low.astype(np.int64), high.astype(np.int64), as_of) - 1
     return np.where(last >= low, log.value[np.maximum(last, 0)], default)

@@ -31,7 +31,9 @@ def describe_implicit(view: RowView, sources: FeatureSources) -> list[Feature]:
         shape = {"unit": "count", "group": f"stage:{stage}", "words": f"{stage} activity"}
         found += [Feature("implicit", f"stage:{stage}", "count", window, **shape) for window in windows]  # type: ignore[arg-type]
     if any(each.direction < 0 for each in sources.events.types.values()):
-        found.append(Feature("implicit", "negative", "count", longest, "count", -1, "negative", "warning signs"))
+        found.append(
+            Feature("implicit", "negative", "count", longest, "count", -1, "negative", "warning signs")
+        )
     overall = [("count", window) for window in windows] + [("days_active", window) for window in windows[1:]]
     found += [
         Feature("implicit", "any", op, window, "count" if op == "count" else "days", 0, "any", "activity")
@@ -39,12 +41,22 @@ def describe_implicit(view: RowView, sources: FeatureSources) -> list[Feature]:
     ]
     found.append(Feature("implicit", "any", "breadth", longest, "count", 0, "breadth", "kinds of activity"))
     if view.data.events.products:
-        found.append(Feature("implicit", "any", "products", longest, "count", 0, "products", "products looked at"))
+        found.append(
+            Feature("implicit", "any", "products", longest, "count", 0, "products", "products looked at")
+        )
     if not np.isnan(view.events.value).all():
-        found.append(Feature("implicit", "any", "value_sum", longest, "number", 0, "value", "time and value of activity"))
+        found.append(
+            Feature(
+                "implicit", "any", "value_sum", longest, "number", 0, "value", "time and value of activity"
+            )
+        )
     for channel in view.data.events.channels[:_MAX_CHANNELS]:
         words = f"{channel} activity"
-        found.append(Feature("implicit", f"channel:{channel}", "count", longest, "count", 0, f"channel:{channel}", words))
+        found.append(
+            Feature(
+                "implicit", f"channel:{channel}", "count", longest, "count", 0, f"channel:{channel}", words
+            )
+        )
     return found
 
 

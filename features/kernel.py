@@ -97,7 +97,11 @@ def event_pairs(low: Int64, stop: Int64) -> Iterator[tuple[slice, Int64, Int64]]
         end = min(max(end, begin + 1), len(size))
         part = size[begin:end]
         row = np.repeat(np.arange(end - begin), part)
-        event = np.arange(len(row)) - np.repeat(done[begin:end] - done[begin], part) + np.repeat(low[begin:end], part)
+        event = (
+            np.arange(len(row))
+            - np.repeat(done[begin:end] - done[begin], part)
+            + np.repeat(low[begin:end], part)
+        )
         yield slice(begin, end), row, event
         begin = end
 
@@ -118,9 +122,9 @@ def decayed_sums(
     result = np.zeros((len(low), n_codes, len(half_lives)))
     for rows, row, event in event_pairs(low, stop):
         counted = code[event] >= 0
-        row, event = row[counted], event[counted]
-        cell = row * n_codes + code[event]
-        age = (as_of[rows][row] - time[event]).astype(np.float64)
+        known = event[counted]
+        cell = row[counted] * n_codes + code[known]
+        age = (as_of[rows][row[counted]] - time[known]).astype(np.float64)
         cells = (rows.stop - rows.start) * n_codes
         for number, half_life in enumerate(half_lives):
             weight = np.exp(age * (-np.log(2.0) / half_life))

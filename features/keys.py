@@ -7,6 +7,8 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 __all__ = ["OnConflict", "conflicting_rows", "duplicate_rows", "is_empty_key", "near_duplicates"]
@@ -23,7 +25,9 @@ def is_empty_key(keys: pd.Series) -> Mask:
     >>> is_empty_key(pd.Series(["NA", " ", None], dtype="str")).tolist()
     [False, True, True]
     """
-    return np.asarray(keys.isna() | (keys.str.strip() == ""), dtype=bool)
+    text = pc.utf8_trim_whitespace(pa.array(keys, pa.large_string(), from_pandas=True))
+    is_blank = pc.fill_null(pc.equal(text, ""), fill_value=True)
+    return np.asarray(is_blank.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def duplicate_rows(frame: pd.DataFrame) -> Mask:

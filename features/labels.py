@@ -52,7 +52,8 @@ def label_examples(examples: Examples, data_end: int, target: TargetSettings) ->
     --------
     >>> import numpy as np
     >>> day = 86_400_000_000
-    >>> rows = Examples(*(np.array(v) for v in ([0, 1], [0, 0], [-day, -day], [5 * day, 40 * day], [True, True], [0, 0])))
+    >>> columns = [0, 1], [0, 0], [-day, -day], [5 * day, 40 * day], [True, True], [0, 0]
+    >>> rows = Examples(*map(np.array, columns))
     >>> label_examples(rows, 60 * day, TargetSettings()).y.tolist()
     [1.0, 0.0]
     """

@@ -50,7 +50,9 @@ def resolve_rules(settings: PointsSettings | None, attributes: AttributeSettings
     preset = _PRESETS[settings.preset][0] if settings.preset else ()
     kinds = attributes.kinds()
     rules = [_on_columns(rule, settings, kinds) for rule in preset] + list(settings.rules)
-    lost = [rule.attribute for rule in rules if rule.attribute and rule.attribute.partition(".")[0] not in kinds]
+    lost = [
+        rule.attribute for rule in rules if rule.attribute and rule.attribute.partition(".")[0] not in kinds
+    ]
     if lost:
         raise ConfigError(
             f"{len(lost)} points rules name attributes that are not declared under [attributes]; the first is "
@@ -62,7 +64,10 @@ def resolve_rules(settings: PointsSettings | None, attributes: AttributeSettings
 def preset_lines(settings: PointsSettings) -> tuple[float | None, float | None]:
     """MQL and SQL lines in points: the settings', else the preset's."""
     _, mql, sql = _PRESETS[settings.preset] if settings.preset else ((), None, None)
-    return settings.mql if settings.mql is not None else mql, settings.sql if settings.sql is not None else sql
+    return (
+        settings.mql if settings.mql is not None else mql,
+        settings.sql if settings.sql is not None else sql,
+    )
 
 
 def _on_columns(rule: PointsRule, settings: PointsSettings, kinds: dict[str, Kind]) -> PointsRule:
@@ -79,8 +84,14 @@ def describe_points(sources: FeatureSources) -> list[Feature]:
     found: list[Feature] = []
     for number, rule in enumerate(sources.points):
         source = rule.attribute or f"type:{rule.event}"
-        words = rule.words or (event_words(rule.event, sources) if rule.event else source.replace(".", " ").replace("_", " "))
-        found.append(Feature("points", source, f"rule{number}", rule.window or 0, "points", 1, f"points:{source}", words))
+        words = rule.words or (
+            event_words(rule.event, sources) if rule.event else source.replace(".", " ").replace("_", " ")
+        )
+        found.append(
+            Feature(
+                "points", source, f"rule{number}", rule.window or 0, "points", 1, f"points:{source}", words
+            )
+        )
     return found
 
 
@@ -109,9 +120,14 @@ def _points_of(text: str, rule: PointsRule, reader: str) -> float:
     else:
         key = _READERS[reader](text) if reader else text
     wanted = " ".join(str(key).split()).casefold()
-    matches = [points for value, points in rule.values.items() if " ".join(value.split()).casefold() == wanted]
+    matches = [
+        points for value, points in rule.values.items() if " ".join(value.split()).casefold() == wanted
+    ]
     return matches[0] if matches and key is not None else 0.0
 
 
 def _of_missing(rule: PointsRule) -> float:
-    return next((points for value, points in rule.values.items() if value.strip().casefold() in {"", "(unknown)"}), 0.0)
+    return next(
+        (points for value, points in rule.values.items() if value.strip().casefold() in {"", "(unknown)"}),
+        0.0,
+    )

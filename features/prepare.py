@@ -115,14 +115,19 @@ def _with_account_columns(leads: pd.DataFrame, accounts: pd.DataFrame) -> pd.Dat
             "Map one of the two to another name under columns."
         )
     if accounts.empty:
-        return leads.reset_index(drop=True).assign(**{
-            name: accounts[name].reindex(leads.index).to_numpy() for name in accounts.columns if name != "account_id"
-        })
+        return leads.reset_index(drop=True).assign(
+            **{
+                name: accounts[name].reindex(leads.index).to_numpy()
+                for name in accounts.columns
+                if name != "account_id"
+            }
+        )
     return leads.merge(accounts, on="account_id", how="left", validate="many_to_one")
 
 
 def _account_index(account_id: pd.Series) -> pd.Index[str]:
-    return pd.Index(np.sort(account_id.dropna().unique().astype(object)))
+    index: pd.Index[str] = pd.Index(sorted(str(each) for each in account_id.dropna().unique()))
+    return index
 
 
 def _accounts(account_id: pd.Series) -> tuple[Int64, Int64, Int64]:

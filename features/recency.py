@@ -56,21 +56,31 @@ def recency_column(view: RowView, feature: Feature, half_lives: tuple[int, ...])
     if feature.op == "intensity":
         return view.intensity(feature.source, feature.span, half_lives)
     if feature.op == "last_type":
-        last = view.last("any")
-        codes = view.type_codes.astype(np.float64)
-        return np.where(last >= 0, codes[np.maximum(last, 0)], np.nan) if len(codes) else np.full(len(view), np.nan)
+        return _last_type(view)
+    if feature.op == "momentum":
+        week, five = view.count("any", 7 * DAY), view.count("any", 35 * DAY)
+        return np.log((week + 0.5) / ((five - week) / 4 + 0.5))
+    return _since_start(view, feature.op)
+
+
+def _last_type(view: RowView) -> Float64:
+    last = view.last("any")
+    if len(view.events) == 0:
+        return np.full(len(view), np.nan)
+    return np.where(last >= 0, view.type_codes[np.maximum(last, 0)].astype(np.float64), np.nan)
+
+
+def _since_start(view: RowView, op: str) -> Float64:
+    """Age of the spell; silence and velocity measured against it."""
     age = (view.rows.as_of - view.rows.spell_start) / DAY
-    if feature.op == "age":
+    if op == "age":
         return age
-    if feature.op == "silence":
+    if op == "silence":
         since = view.microseconds_since("any") / DAY
         return np.where(np.isnan(since), age, since)
-    if feature.op == "velocity":
-        created = view.data.created[view.rows.lead]
-        known = np.where(created == NEVER, view.rows.spell_start, created)
-        return view.count("any", 0) / np.maximum((view.rows.as_of - known) / DAY, 1.0)
-    week, four_before = view.count("any", 7 * DAY), view.count("any", 35 * DAY)
-    return np.log((week + 0.5) / ((four_before - week) / 4 + 0.5))
+    created = view.data.created[view.rows.lead]
+    known = np.where(created == NEVER, view.rows.spell_start, created)
+    return view.count("any", 0) / np.maximum((view.rows.as_of - known) / DAY, 1.0)
 
 
 def _is_negative(source: str, sources: FeatureSources) -> bool:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["DEPARTMENTS", "EMAIL_KINDS", "SENIORITIES", "department", "email_kind", "role", "seniority", "size_band"]
+__all__ = [
+    "DEPARTMENTS",
+    "EMAIL_KINDS",
+    "SENIORITIES",
+    "department",
+    "email_kind",
+    "role",
+    "seniority",
+    "size_band",
+]
 
 SENIORITIES = ("student", "junior", "staff", "senior", "manager", "director", "vp", "c-level")
 DEPARTMENTS = ("it", "finance", "marketing", "sales", "operations", "hr", "product", "legal", "support")
@@ -20,9 +29,15 @@ _SENIORITY = [
     (3, r"senior|sr|principal|staff engineer|expert"),
 ]
 _DEPARTMENT = [
-    ("it", r"it|information|software|developer|engineer|engineering|devops|data|security|cto|cio|tech|technology|"
-           r"programmer|administrator|architect|ciso|systems"),
-    ("finance", r"finance|financial|account(?:ing|ant)|controller|controlling|cfo|treasury|audit|tax|procurement|buyer"),
+    (
+        "it",
+        r"it|information|software|developer|engineer|engineering|devops|data|security|cto|cio|tech|technology|"
+        r"programmer|administrator|architect|ciso|systems",
+    ),
+    (
+        "finance",
+        r"finance|financial|account(?:ing|ant)|controller|controlling|cfo|treasury|audit|tax|procurement|buyer",
+    ),
     ("marketing", r"marketing|brand|content|seo|communications?|cmo|growth|demand|social|pr"),
     ("sales", r"sales|account executive|business development|bdr|sdr|revenue|cro|commercial"),
     ("operations", r"operations?|coo|supply|logistics|production|manufacturing|plant|warehouse|facilities"),
@@ -31,12 +46,15 @@ _DEPARTMENT = [
     ("legal", r"legal|counsel|compliance|lawyer|attorney|privacy"),
     ("support", r"support|service|success|helpdesk|care"),
 ]
-_FREE = frozenset(
-    "gmail.com googlemail.com yahoo.com yahoo.de yahoo.fr yahoo.co.uk hotmail.com hotmail.de outlook.com live.com "
-    "msn.com aol.com icloud.com me.com gmx.de gmx.net gmx.com web.de t-online.de freenet.de orange.fr free.fr "
-    "laposte.net libero.it mail.ru yandex.ru qq.com 163.com 126.com proton.me protonmail.com zoho.com "
-    "comcast.net verizon.net hey.com fastmail.com mail.com".split()
-)
+# fmt: off
+_FREE = frozenset((
+    "gmail.com", "googlemail.com", "yahoo.com", "yahoo.de", "yahoo.fr", "yahoo.co.uk", "hotmail.com",
+    "hotmail.de", "outlook.com", "live.com", "msn.com", "aol.com", "icloud.com", "me.com", "gmx.de",
+    "gmx.net", "gmx.com", "web.de", "t-online.de", "freenet.de", "orange.fr", "free.fr", "laposte.net",
+    "libero.it", "mail.ru", "yandex.ru", "qq.com", "163.com", "126.com", "proton.me", "protonmail.com",
+    "zoho.com", "comcast.net", "verizon.net", "hey.com", "fastmail.com", "mail.com",
+))
+# fmt: on
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -93,7 +111,9 @@ def role(title: str) -> str | None:
     level = seniority(title)
     if level is None:
         return None
-    return {"c-level": "c-level", "vp": "director", "director": "director", "junior": "assistant"}.get(SENIORITIES[level])
+    return {"c-level": "c-level", "vp": "director", "director": "director", "junior": "assistant"}.get(
+        SENIORITIES[level]
+    )
 
 
 def size_band(text: str) -> float | None:

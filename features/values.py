@@ -11,7 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-__all__ = ["Fault", "Parsed", "is_null", "parse_booleans", "parse_numbers", "parse_times", "with_nulls"]
+__all__ = [
+    "Fault",
+    "Mask",
+    "Parsed",
+    "is_in",
+    "is_null",
+    "parse_booleans",
+    "parse_numbers",
+    "parse_times",
+    "with_nulls",
+]
 
 _ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?)?$"
 _ISO_WITH_ZONE = r"\d( ?(Z|[+-]\d{2}(:?\d{2})?))$"
@@ -52,8 +62,19 @@ def is_null(values: pd.Series, null_values: tuple[str, ...]) -> Mask:
     """
     missing = values.isna().to_numpy(dtype=bool)
     if isinstance(values.dtype, pd.StringDtype):
-        missing = missing | values.isin(["", *null_values]).to_numpy(dtype=bool)
+        missing = missing | is_in(values, pd.Series(["", *null_values], dtype="str"))
     return np.asarray(missing)
+
+
+def is_in(values: pd.Series, wanted: pd.Series) -> Mask:
+    """Mask of the texts that occur in `wanted`; a null never does.
+
+    Examples
+    --------
+    >>> is_in(pd.Series(["a", None, "b"], dtype="str"), pd.Series(["b", None], dtype="str")).tolist()
+    [False, False, True]
+    """
+    return _mask(pc.is_in(_arrow(values), value_set=_arrow(wanted.dropna()), skip_nulls=True))
 
 
 def with_nulls(values: pd.Series, null_values: tuple[str, ...]) -> pd.Series:
@@ -101,7 +122,9 @@ def parse_booleans(values: pd.Series) -> Parsed:
     [1.0, 0.0, nan]
     """
     text = pc.utf8_lower(pc.utf8_trim(_arrow(values), characters=" "))
-    is_true, is_false = _is_in(text, _TRUE), _is_in(text, _FALSE)
+    is_true, is_false = (
+        _mask(pc.is_in(text, value_set=pa.array(each, text.type))) for each in (_TRUE, _FALSE)
+    )
     numbers = np.where(is_true, 1.0, np.where(is_false, 0.0, np.nan))
     bad = values.notna().to_numpy(dtype=bool) & ~is_true & ~is_false
     fault = Fault(bad, "bad_boolean", "is no boolean (1/0, true/false, yes/no, y/n, t/f)")
@@ -207,10 +230,6 @@ def _arrow(values: pd.Series) -> Any:
 
 def _matches(text: Any, pattern: str) -> Mask:
     return _mask(pc.match_substring_regex(text, pattern))
-
-
-def _is_in(text: Any, wanted: tuple[str, ...]) -> Mask:
-    return _mask(pc.is_in(text, value_set=pa.array(wanted, type=text.type)))
 
 
 def _mask(found: Any) -> Mask:

@@ -61,7 +61,11 @@ class RowView:
     def mates(self) -> Int64:
         """Leads that share an account with a lead of the rows, those included, sorted."""
         accounts = np.unique(self.data.account[self.leads])
-        chosen = [self.data.members[self.data.member_start[a] : self.data.member_start[a + 1]] for a in accounts if a >= 0]
+        chosen = [
+            self.data.members[self.data.member_start[a] : self.data.member_start[a + 1]]
+            for a in accounts
+            if a >= 0
+        ]
         return np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *chosen]))
 
     @cached_property
@@ -130,7 +134,9 @@ class RowView:
         last = self.last(source)
         if len(self.events) == 0:
             return np.full(len(self), np.nan)
-        return np.where(last >= 0, (self.rows.as_of - self.events.time[np.maximum(last, 0)]).astype(np.float64), np.nan)
+        return np.where(
+            last >= 0, (self.rows.as_of - self.events.time[np.maximum(last, 0)]).astype(np.float64), np.nan
+        )
 
     def breadth(self, codes: Int64, n_codes: int, window: int) -> Float64:
         """Distinct codes among the events of the window; negative codes do not count."""
@@ -171,8 +177,13 @@ class RowView:
     def _decayed(self, half_lives: tuple[int, ...]) -> Float64:
         if half_lives not in self._decays:
             self._decays[half_lives] = decayed_sums(
-                self.events.time, self.type_codes, len(self.types) + 1, self.low, self.stop,
-                self.rows.as_of, half_lives,
+                self.events.time,
+                self.type_codes,
+                len(self.types) + 1,
+                self.low,
+                self.stop,
+                self.rows.as_of,
+                half_lives,
             )
         return self._decays[half_lives]
 

@@ -53,12 +53,15 @@ class Bundle:
     scorer : features in; margins, probabilities, scores, bands and contributions out.
     sources : what turns tables into features, the same at training and at scoring.
     manifest : everything recorded about the training.
+    golden : (rows, features) rows that every load scores again.
+    folder : where it was loaded from.
     """
 
     scorer: Scorer
     sources: FeatureSources
     manifest: dict[str, Any]
     golden: Float64
+    folder: Path
 
     @property
     def model_version(self) -> str:
@@ -119,15 +122,19 @@ def load_bundle(folder: Path) -> Bundle:
             anchors=Anchors.from_json(bands["anchors"]),
             bands=BandSettings.model_validate(bands["settings"]),
             grades=Grades.from_json(bands["grades"]),
-            table_lines=None if bands["table_lines"] is None else (bands["table_lines"][0], bands["table_lines"][1]),
+            table_lines=None
+            if bands["table_lines"] is None
+            else (bands["table_lines"][0], bands["table_lines"][1]),
         )
         sources = _sources_from(manifest["sources"])
         golden = np.array(model["golden.json"]["features"], dtype=np.float64).reshape(-1, len(catalogue))
         expected = model["golden.json"]
     except (KeyError, TypeError, ValueError, LeadScoringError) as error:
-        raise BundleError(f"The bundle {folder} is of an unknown shape: {error!r}. Train it again.") from error
+        raise BundleError(
+            f"The bundle {folder} is of an unknown shape: {error!r}. Train it again."
+        ) from error
     _check_golden(folder, scorer, golden, expected)
-    return Bundle(scorer, sources, manifest, golden)
+    return Bundle(scorer, sources, manifest, golden, folder)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -135,9 +142,13 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BundleError(f"{folder} holds no manifest.json: it is no bundle. Give the folder that training wrote.") from error
+        raise BundleError(
+            f"{folder} holds no manifest.json: it is no bundle. Give the folder that training wrote."
+        ) from error
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path} can't be read: {error}. The bundle is damaged; fetch or train it again.") from error
+        raise BundleError(
+            f"{path} can't be read: {error}. The bundle is damaged; fetch or train it again."
+        ) from error
     if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
         found = manifest.get("format_version") if isinstance(manifest, dict) else None
         raise BundleError(f"{path} has format_version {found!r}; this version reads {FORMAT_VERSION}.")
@@ -145,7 +156,9 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(f"{path} lists no files. The bundle is damaged; fetch or train it again.")
     not_finite = [name for name, value in manifest.get("metrics", {}).items() if not _is_finite(value)]
     if not_finite:
-        raise BundleError(f"{path}: the metric {not_finite[0]} is not finite; such a model is not used. Train it again.")
+        raise BundleError(
+            f"{path}: the metric {not_finite[0]} is not finite; such a model is not used. Train it again."
+        )
     return manifest
 
 
@@ -191,8 +204,17 @@ def _contents(scorer: Scorer, golden: Float64) -> dict[str, str]:
 
 def _rung_to(rung: RungModel, name: str) -> tuple[dict[str, Any], str | None]:
     if isinstance(rung, BlendRung):
-        trees = {"columns": rung.trees.columns.tolist(), "n_features": rung.trees.n_features, "rounds": rung.trees.rounds}
-        head = {"rung": name, "weights": list(rung.weights), "logistic": rung.logistic.to_json(), "trees": trees}
+        trees = {
+            "columns": rung.trees.columns.tolist(),
+            "n_features": rung.trees.n_features,
+            "rounds": rung.trees.rounds,
+        }
+        head = {
+            "rung": name,
+            "weights": list(rung.weights),
+            "logistic": rung.logistic.to_json(),
+            "trees": trees,
+        }
         return head, rung.trees.text
     if isinstance(rung, LightGBMRung):
         trees = {"columns": rung.columns.tolist(), "n_features": rung.n_features, "rounds": rung.rounds}
@@ -212,7 +234,9 @@ def _rung_from(head: dict[str, Any], text: str | None) -> RungModel:
         if text is None:
             raise BundleError("the rung has trees, but model.txt is missing")
         shape = head["trees"]
-        trees = LightGBMRung(text, np.array(shape["columns"], dtype=np.int64), shape["n_features"], shape["rounds"])
+        trees = LightGBMRung(
+            text, np.array(shape["columns"], dtype=np.int64), shape["n_features"], shape["rounds"]
+        )
     if "logistic" not in head:
         if trees is None:
             raise BundleError("the model has neither points, coefficients nor trees")
@@ -236,7 +260,13 @@ def _sources_json(sources: FeatureSources) -> dict[str, Any]:
 
 
 def _sources_from(values: dict[str, Any]) -> FeatureSources:
-    from features.settings import AttributeSettings, EventSettings, FeatureSettings, PointsRule, TargetSettings
+    from features.settings import (
+        AttributeSettings,
+        EventSettings,
+        FeatureSettings,
+        PointsRule,
+        TargetSettings,
+    )
 
     return FeatureSources(
         AttributeSettings.model_validate(values["attributes"]),

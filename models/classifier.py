@@ -50,7 +50,7 @@ class PointsRung:
 
     def total(self, X: Float64) -> Float64:
         """(rows,) sum of the points."""
-        return np.ascontiguousarray(X[:, self.rules]).sum(axis=1)
+        return np.asarray(np.ascontiguousarray(X[:, self.rules]).sum(axis=1))
 
     def margin(self, X: Float64) -> Float64:
         """(rows,) intercept + slope * total."""
@@ -89,7 +89,7 @@ class LogisticRung:
 
     def margin(self, X: Float64) -> Float64:
         """(rows,) intercept + sum of weighted columns; summed row by row, never by BLAS."""
-        return self.intercept + np.ascontiguousarray(self.encoding.columns(X) * self.weights).sum(axis=1)
+        return np.asarray(self.intercept + (self.encoding.columns(X) * self.weights).sum(axis=1))
 
     def contributions(self, X: Float64) -> tuple[Float64, float]:
         """Weight * (encoded value - its mean), the columns of one feature summed.

@@ -49,7 +49,7 @@ class Encoding:
         if level == -2:
             return np.isnan(column).astype(np.float64)
         if level >= 0:
-            return (column == level).astype(np.float64)
+            return np.asarray(column == level, dtype=np.float64)
         return _transformed(column, self.shape[number])
 
     def to_json(self) -> dict[str, Any]:
@@ -82,7 +82,9 @@ def learn_encoding(X: Float64, catalogue: Catalogue, chosen: Int64, least_rows: 
         is_missing = np.isnan(column)
         candidates: list[tuple[int, str, Float64]] = [(-2, "plain", is_missing.astype(np.float64))]
         if feature.is_category:
-            candidates += [(k, "plain", (column == k).astype(np.float64)) for k in range(len(feature.levels) + 1)]
+            candidates += [
+                (k, "plain", (column == k).astype(np.float64)) for k in range(len(feature.levels) + 1)
+            ]
         else:
             shape = _shape_of(feature)
             candidates.append((-1, shape, _transformed(column, shape)))
@@ -101,7 +103,13 @@ def learn_encoding(X: Float64, catalogue: Catalogue, chosen: Int64, least_rows: 
 def _shape_of(feature: Feature) -> str:
     if feature.unit in {"count", "intensity", "per day", "number"}:
         return "log"
-    return "decay" if feature.unit == "days" and feature.op in {"days_since"} else "log" if feature.unit == "days" else "plain"
+    return (
+        "decay"
+        if feature.unit == "days" and feature.op in {"days_since"}
+        else "log"
+        if feature.unit == "days"
+        else "plain"
+    )
 
 
 def _transformed(column: Float64, shape: str) -> Float64:

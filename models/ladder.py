@@ -15,7 +15,15 @@ from models.encoding import learn_encoding
 from models.settings import ModelSettings, Rung
 from models.split import Timeline, fold_tail
 
-__all__ = ["Recipe", "blend_weights", "fit_logistic_path", "fit_points", "fit_rung", "fit_trees", "tree_rounds"]
+__all__ = [
+    "Recipe",
+    "blend_weights",
+    "fit_logistic_path",
+    "fit_points",
+    "fit_rung",
+    "fit_trees",
+    "tree_rounds",
+]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -39,7 +47,9 @@ class Recipe:
     weights: tuple[float, float, float] = (0.0, 0.5, 0.5)
 
 
-def fit_rung(recipe: Recipe, X: Float64, y: Float64, catalogue: Catalogue, settings: ModelSettings) -> RungModel:
+def fit_rung(
+    recipe: Recipe, X: Float64, y: Float64, catalogue: Catalogue, settings: ModelSettings
+) -> RungModel:
     """The rung of a recipe, fitted on all the rows given."""
     if recipe.rung == "points":
         return fit_points(X, y, catalogue)
@@ -100,7 +110,11 @@ def tree_rounds(
     check = data.create_valid(np.ascontiguousarray(X[tail][:, chosen]), label=y[tail])
     stop = lightgbm.early_stopping(settings.lightgbm.early_stopping_rounds, verbose=False)
     booster = lightgbm.train(
-        _parameters(settings, catalogue, chosen), data, settings.lightgbm.max_rounds, valid_sets=[check], callbacks=[stop]
+        _parameters(settings, catalogue, chosen),
+        data,
+        settings.lightgbm.max_rounds,
+        valid_sets=[check],
+        callbacks=[stop],
     )
     return max(1, int(booster.best_iteration))
 

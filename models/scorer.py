@@ -90,7 +90,9 @@ class Scorer:
             margin=margin,
             probability=probability,
             score=explained.score,
-            band=np.asarray(scale.bands(probability, self.anchors, self.bands, explained.score), dtype=object),
+            band=np.asarray(
+                scale.bands(probability, self.anchors, self.bands, explained.score), dtype=object
+            ),
             fit_grade=self.grades.fit(fit),
             engagement_grade=self.grades.engagement(engagement),
             explained=explained,

@@ -114,12 +114,15 @@ def select_rung(
     weights = (0.0, 0.5, 0.5)
     if "blend" in rungs:
         weights = blend_weights(found.margins["logistic"], found.margins["lightgbm"], labels, found.block)
-    fitted = {rung: fit_calibration(_margins(found, rung, weights), labels, found.block, clusters) for rung in rungs}
+    fitted = {
+        rung: fit_calibration(_margins(found, rung, weights), labels, found.block, clusters) for rung in rungs
+    }
     trials = [Trial(rung, row_log_loss(labels, _crossed(found, rung, labels, clusters))) for rung in rungs]
     able = [trial for trial in trials if _ranks(fitted[trial.rung])] or trials
     best = min(able, key=lambda trial: float(trial.losses.mean()))
     judged = tuple(
-        Trial(t.rung, t.losses, t not in able or (t is not best and _is_clearly_worse(t, best, clusters))) for t in trials
+        Trial(t.rung, t.losses, t not in able or (t is not best and _is_clearly_worse(t, best, clusters)))
+        for t in trials
     )
     rung = next(trial.rung for trial in judged if not trial.clearly_worse)
     recipe = Recipe(rung, found.penalty, found.typical_rounds, weights)
@@ -152,8 +155,8 @@ def _crossed(found: OutOfFold, rung: Rung, y: Float64, clusters: Int64) -> Float
         others = ~held if len(blocks) > 1 and 0 < y[~held].sum() < (~held).sum() else held
         weights = (0.0, 0.5, 0.5)
         if rung == "blend":
-            parts = (found.margins[part][others] for part in ("logistic", "lightgbm"))
-            weights = blend_weights(*parts, y[others], found.block[others])
+            linear, trees = found.margins["logistic"][others], found.margins["lightgbm"][others]
+            weights = blend_weights(linear, trees, y[others], found.block[others])
         margins = _margins(found, rung, weights)
         fitted = fit_calibration(margins[others], y[others], found.block[others], clusters[others])
         result[held] = recentred(y[held], fitted.log_odds(margins[held]))

@@ -13,6 +13,7 @@ __all__ = [
     "GateSettings",
     "LightGBMSettings",
     "ModelSettings",
+    "Plan",
     "Rung",
     "SplitSettings",
 ]
@@ -67,7 +68,7 @@ class BandSettings(Settings):
     mql_name: str = "MQL"
     sql_name: str = "SQL"
     below_name: str = "below"
-    further: dict[str, Annotated[float, Field(ge=0, le=100)]] = {}
+    further: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(default={})
     re_anchor: bool = False
 
     @model_validator(mode="after")
@@ -92,3 +93,12 @@ class GateSettings(Settings):
     slope_low: float = 0.8
     slope_high: float = 1.25
     auc_confidence: Share = 0.99
+
+
+class Plan(Settings):
+    """How a model is trained and judged: all that the trainer needs beside the examples."""
+
+    split: SplitSettings = SplitSettings()
+    model: ModelSettings = ModelSettings()
+    bands: BandSettings = BandSettings()
+    gate: GateSettings = GateSettings()

@@ -82,7 +82,9 @@ def slices_of(timeline: Timeline, settings: SplitSettings) -> Slices:
     return Slices(np.flatnonzero(is_development), gap, np.flatnonzero(is_test), start)
 
 
-def rolling_folds(timeline: Timeline, rows: Int64, y: NDArray[np.float64], settings: SplitSettings) -> list[Fold]:
+def rolling_folds(
+    timeline: Timeline, rows: Int64, y: NDArray[np.float64], settings: SplitSettings
+) -> list[Fold]:
     """Expanding folds inside development, each purged of labels not known when its block begins.
 
     Blocks hold about the same number of rows. A fold whose training part has fewer than 10 conversions,
@@ -112,7 +114,9 @@ def rolling_folds(timeline: Timeline, rows: Int64, y: NDArray[np.float64], setti
     return folds
 
 
-def fold_tail(timeline: Timeline, train: Int64, y: NDArray[np.float64], share: float = 0.2) -> tuple[Int64, Int64]:
+def fold_tail(
+    timeline: Timeline, train: Int64, y: NDArray[np.float64], share: float = 0.2
+) -> tuple[Int64, Int64]:
     """A fold's training rows as (fit, tail) for early stopping: the tail is its last part in time.
 
     Rows whose labels reach into the tail are left out of the fit while at least half of the conversions
@@ -145,7 +149,9 @@ def _first_trainable(order: Int64, known: Int64, y: NDArray[np.float64]) -> int 
     return int(later.min()) if len(later) else None
 
 
-def random_folds(timeline: Timeline, rows: Int64, y: NDArray[np.float64], settings: SplitSettings) -> list[Fold]:
+def random_folds(
+    timeline: Timeline, rows: Int64, y: NDArray[np.float64], settings: SplitSettings
+) -> list[Fold]:
     """Folds of whole clusters drawn by hash, for rows without a usable order."""
     part = np.floor(_hashed(timeline.cluster[rows] + 1_000_003) * max(2, settings.folds)).astype(np.int64)
     folds = [Fold(rows[part != k], rows[part == k], k) for k in range(max(2, settings.folds))]

@@ -19,7 +19,7 @@ from models.gate import Check, judge_calibration, judge_refusal
 from models.intervals import Interval, bootstrap_intervals
 from models.ladder import Recipe, fit_rung
 from models.selection import OutOfFold, Selection, out_of_fold, select_rung
-from models.settings import BandSettings, GateSettings, ModelSettings, SplitSettings
+from models.settings import ModelSettings, Plan, SplitSettings
 from models.split import Fold, Slices, Timeline, random_folds, rolling_folds, slices_of
 
 __all__ = ["Evaluation", "Examples", "SliceSize", "evaluate", "time_blocks"]
@@ -123,9 +123,12 @@ class Evaluation:
 
 
 def evaluate(
-    examples: Examples, catalogue: Catalogue, split: SplitSettings, model: ModelSettings, bands: BandSettings,
-    gate: GateSettings, champion_anchors: Anchors | None = None, progress: Progress | None = None,
-) -> Evaluation:  # fmt: skip
+    examples: Examples,
+    catalogue: Catalogue,
+    plan: Plan,
+    champion_anchors: Anchors | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
     """Choose a recipe on development and read the test once.
 
     Raises
@@ -133,13 +136,13 @@ def evaluate(
     NoModelError
         If there are too few conversions to choose anything, with the counts.
     """
-    y, timeline = examples.y, examples.timeline
-    slices = slices_of(timeline, split)
-    folds, notes = _folds(timeline, slices, y, split)
+    y, timeline, model = examples.y, examples.timeline, plan.model
+    slices = slices_of(timeline, plan.split)
+    folds, notes = _folds(timeline, slices, y, plan.split)
     _require_conversions(y, slices, folds)
     found = out_of_fold(examples.X, y, catalogue, timeline, folds, model, progress)
     selection = select_rung(found, y, timeline, model, catalogue)
-    anchors = champion_anchors or anchors_from(expit(selection.log_odds), y[found.rows], bands)
+    anchors = champion_anchors or anchors_from(expit(selection.log_odds), y[found.rows], plan.bands)
     test = slices.test[np.lexsort((timeline.order[slices.test], examples.lead[slices.test]))]
     if progress is not None:
         progress(f"test: {len(test):,} rows, read once")
@@ -148,7 +151,7 @@ def evaluate(
     draw = partial(bootstrap_intervals, clusters=clusters, n_boot=model.bootstrap, seed=model.seed)
     intervals = draw(METRICS, labels, expit(log_odds))
     blocks = time_blocks(timeline.order[test]) if timeline.is_ordered else np.zeros(len(test), dtype=np.int64)
-    checks = judge_calibration(intervals["calibration_ratio"], intervals["calibration_slope"], gate)
+    checks = judge_calibration(intervals["calibration_ratio"], intervals["calibration_slope"], plan.gate)
     return Evaluation(
         slices=slices,
         sizes={name: _size(examples, getattr(slices, name)) for name in ("development", "gap", "test")},
@@ -162,7 +165,7 @@ def evaluate(
         by_rung=by_rung,
         by_age=_by_age(examples.age[test], labels, log_odds, clusters, model),
         unseen_accounts=_unseen(examples, slices, test, log_odds, model),
-        refusal=judge_refusal(labels, log_odds, blocks, clusters, gate.auc_confidence),
+        refusal=judge_refusal(labels, log_odds, blocks, clusters, plan.gate.auc_confidence),
         calibration_checks=tuple(checks),
         notes=tuple(notes),
     )
@@ -170,12 +173,14 @@ def evaluate(
 
 def time_blocks(order: Int64, most: int = 6) -> Int64:
     """Up to `most` blocks of about equal size in time; rows of one moment stay together."""
-    moments, place = np.unique(order, return_inverse=True)
+    place = np.unique(order, return_inverse=True)[1]
     rows_before = np.concatenate(([0], np.cumsum(np.bincount(place))))[:-1]
-    return np.minimum(rows_before * most // max(1, len(order)), most - 1)[place]
+    return np.asarray(np.minimum(rows_before * most // max(1, len(order)), most - 1)[place])
 
 
-def _folds(timeline: Timeline, slices: Slices, y: Float64, split: SplitSettings) -> tuple[list[Fold], list[str]]:
+def _folds(
+    timeline: Timeline, slices: Slices, y: Float64, split: SplitSettings
+) -> tuple[list[Fold], list[str]]:
     notes: list[str] = []
     if not timeline.is_ordered:
         notes.append(
@@ -185,7 +190,9 @@ def _folds(timeline: Timeline, slices: Slices, y: Float64, split: SplitSettings)
     folds = rolling_folds(timeline, slices.development, y, split)
     if not folds:
         folds = random_folds(timeline, slices.development, y, split)
-        notes.append("Development is too short for rolling origins: its folds are whole accounts drawn by hash.")
+        notes.append(
+            "Development is too short for rolling origins: its folds are whole accounts drawn by hash."
+        )
     elif len(folds) < min(3, split.folds):
         notes.append(f"Development is short: {len(folds)} rolling fold(s) instead of {split.folds}.")
     return folds, notes
@@ -225,7 +232,9 @@ def _read_test(
         for part in (margins, oof):
             part["blend"] = w[0] + w[1] * part["logistic"] + w[2] * part["lightgbm"]
     for name, values in margins.items():
-        odds = fit_calibration(oof[name], fold_y, found.block, examples.timeline.cluster[found.rows]).log_odds(values)
+        odds = fit_calibration(
+            oof[name], fold_y, found.block, examples.timeline.cluster[found.rows]
+        ).log_odds(values)
         p, labels = expit(odds), examples.y[test]
         by_rung[name] = {
             "auc": metrics.auc(labels, p),
@@ -237,12 +246,16 @@ def _read_test(
     return selection.calibration.log_odds(margins[recipe.rung]), by_rung
 
 
-def _by_age(age: Int64, y: Float64, log_odds: Float64, clusters: Int64, model: ModelSettings) -> dict[int, Interval]:
+def _by_age(
+    age: Int64, y: Float64, log_odds: Float64, clusters: Int64, model: ModelSettings
+) -> dict[int, Interval]:
     ages = [int(each) for each in np.unique(age) if each > 0]
     return {each: _auc(y, log_odds, clusters, age == each, model) for each in ages}
 
 
-def _auc(y: Float64, log_odds: Float64, clusters: Int64, rows: NDArray[np.bool_], model: ModelSettings) -> Interval:
+def _auc(
+    y: Float64, log_odds: Float64, clusters: Int64, rows: NDArray[np.bool_], model: ModelSettings
+) -> Interval:
     found = bootstrap_intervals(
         {"auc": metrics.auc}, y[rows], expit(log_odds[rows]), np.unique(clusters[rows], return_inverse=True)[1],
         n_boot=model.bootstrap, seed=model.seed,

@@ -26,7 +26,8 @@ class Wording:
     def __init__(self, catalogue: Catalogue) -> None:
         self.names, group = catalogue.groups()
         self._members = [
-            [(int(i), catalogue.features[i]) for i in np.flatnonzero(group == number)] for number in range(len(self.names))
+            [(int(i), catalogue.features[i]) for i in np.flatnonzero(group == number)]
+            for number in range(len(self.names))
         ]
 
     def text(self, group: int, x: Float64) -> str:
@@ -71,7 +72,9 @@ def _account_text(feature: Feature, values: dict[tuple[str, int], float]) -> str
         doing = "active in the last 30 days" if feature.op == "active" else "known"
         return f"{_count(value)} {noun} at the company {doing}"
     if feature.source == "departments":
-        return f"{_count(value)} department{'' if value == 1 else 's'} at the company active in the last 90 days"
+        return (
+            f"{_count(value)} department{'' if value == 1 else 's'} at the company active in the last 90 days"
+        )
     if feature.source == "won":
         return f"{_count(value)} earlier purchase{'' if value == 1 else 's'} by the company"
     return _counted_text("activities of colleagues", values)
@@ -126,7 +129,11 @@ def _count(value: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:,.2f}".rstrip("0").rstrip(".")
+    return (
+        f"{value:,.0f}"
+        if value == round(value) or abs(value) >= 1000
+        else f"{value:,.2f}".rstrip("0").rstrip(".")
+    )
 
 
 def _capital(text: str) -> str:

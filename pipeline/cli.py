@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,20 +35,32 @@ app = typer.Typer(
 )  # fmt: skip
 
 ProjectOption = Annotated[Path, typer.Option("-p", "--project", help="The project file.")]
-DataOption = Annotated[Path | None, typer.Option("--data", help="Folder of the tables, instead of data.folder.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Folder of the tables, instead of data.folder.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line, nothing else.")]
 ModelOption = Annotated[
-    str | None, typer.Option("--model", help="A registered model: models:/NAME@champion, an alias or a version.")
+    str | None,
+    typer.Option("--model", help="A registered model: models:/NAME@champion, an alias or a version."),
 ]
 BundleOption = Annotated[Path | None, typer.Option("--bundle", help="A bundle folder; MLflow is not needed.")]
 AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Moment of scoring (ISO 8601) or 'now'.")]
 DEFAULT_PROJECT = Path("lead-scoring.toml")
 
 
+class FileFormat(StrEnum):
+    """File formats of a simulated CRM."""
+
+    parquet = "parquet"
+    csv = "csv"
+
+
 @app.command()
 def init(
     files: Annotated[list[Path], typer.Argument(help="CSV or Parquet files of an export.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the draft.")] = DEFAULT_PROJECT,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Where to write the draft.")
+    ] = DEFAULT_PROJECT,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -68,7 +81,9 @@ def init(
 
 
 @app.command()
-def check(project: ProjectOption = DEFAULT_PROJECT, data: DataOption = None, as_json: JsonOption = False) -> None:
+def check(
+    project: ProjectOption = DEFAULT_PROJECT, data: DataOption = None, as_json: JsonOption = False
+) -> None:
     """Audit the data without training: schema, clocks, duplicates, suspected leaks."""
     from pipeline.audit import audit_project, render
     from pipeline.config import load_project
@@ -87,31 +102,41 @@ def check(project: ProjectOption = DEFAULT_PROJECT, data: DataOption = None, as_
 def simulate(
     leads: Annotated[int, typer.Option("--leads", min=1, help="Number of leads.")] = 20_000,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 1,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the tables and the project file.")] = Path("sample"),
-    file_format: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for the tables and the project file.")
+    ] = Path("sample"),
+    file_format: Annotated[FileFormat, typer.Option("--format")] = FileFormat.parquet,
     months: Annotated[int, typer.Option("--months", min=1, help="Months of history.")] = 18,
     drift: Annotated[bool, typer.Option("--drift", help="Let mix and conversion change on the way.")] = False,
-    seasonality: Annotated[bool, typer.Option("--seasonality", help="Let seasons move the inflow and the rate.")] = False,
-    shuffle_labels: Annotated[bool, typer.Option("--shuffle-labels", help="A control world: nothing predicts.")] = False,
-    broken_rows: Annotated[int, typer.Option("--broken-rows", min=0, help="Rows that break the contract (CSV).")] = 0,
+    seasonality: Annotated[
+        bool, typer.Option("--seasonality", help="Let seasons move the inflow and the rate.")
+    ] = False,
+    shuffle_labels: Annotated[
+        bool, typer.Option("--shuffle-labels", help="A control world: nothing predicts.")
+    ] = False,
+    broken_rows: Annotated[
+        int, typer.Option("--broken-rows", min=0, help="Rows that break the contract (CSV).")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Write a simulated CRM, its project file and, kept apart, the truth."""
     from pipeline.simulate import WorldSettings, simulate_to_folder
 
-    if file_format not in {"parquet", "csv"}:
-        raise InputError(f"--format is parquet or csv; got {file_format!r}.")
     settings = WorldSettings(
         n_leads=leads, seed=seed, months=months, drift=drift, seasonality=seasonality,
         shuffle_labels=shuffle_labels, broken_rows=broken_rows,
     )  # fmt: skip
     with progress_lines(Console(stderr=True), "simulating") as tell:
-        simulate_to_folder(settings, output, file_format, lambda done, total: tell(f"{done:,} of {total:,} leads"))
+        simulate_to_folder(
+            settings, output, file_format.value, lambda done, total: tell(f"{done:,} of {total:,} leads")
+        )
     project = output / "lead-scoring.toml"
     if as_json:
         _print_json({"folder": str(output), "project": str(project), "leads": leads, "seed": seed})
     else:
-        Console(highlight=False).print(f"Simulated {leads:,} leads in {output}. Next: lead-scoring train -p {project}")
+        Console(highlight=False).print(
+            f"Simulated {leads:,} leads in {output}. Next: lead-scoring train -p {project}"
+        )
 
 
 @app.command()
@@ -235,7 +260,9 @@ def _moment(text: str | None) -> pd.Timestamp | None:
     try:
         moment = pd.Timestamp(datetime.now(UTC) if text == "now" else datetime.fromisoformat(text))
     except ValueError as error:
-        raise InputError(f"--as-of {text!r} is no moment: {error}. Write 2026-01-31, 2026-01-31T08:00Z or now.") from error
+        raise InputError(
+            f"--as-of {text!r} is no moment: {error}. Write 2026-01-31, 2026-01-31T08:00Z or now."
+        ) from error
     return (moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")).as_unit("us")
 
 
@@ -249,7 +276,9 @@ def _print_verdict(trained: Trained, project: Path) -> None:
     console.print(f"\nReport:     {trained.report}", markup=False, soft_wrap=True)
     if trained.record.bundle is not None:
         console.print(f"Bundle:     {bundle}", markup=False, soft_wrap=True)
-    console.print(f"Tracking:   {trained.record.project.tracking_uri} (lead-scoring ui -p {project})", soft_wrap=True)
+    console.print(
+        f"Tracking:   {trained.record.project.tracking_uri} (lead-scoring ui -p {project})", soft_wrap=True
+    )
     if trained.registered is not None:
         name = trained.record.project.tracking.registered_model
         verdict = trained.record.verdict
@@ -257,7 +286,10 @@ def _print_verdict(trained: Trained, project: Path) -> None:
         model = "" if verdict == "champion" else f" --model models:/{name}@challenger"
         console.print(f"Next:       lead-scoring score -p {project}{model}", markup=False, soft_wrap=True)
     elif trained.record.bundle is not None:
-        console.print(f"Next:       lead-scoring score -p {project} --bundle {bundle}  (points, no probability)", soft_wrap=True)
+        console.print(
+            f"Next:       lead-scoring score -p {project} --bundle {bundle}  (points, no probability)",
+            soft_wrap=True,
+        )
 
 
 def _print_scores(run: ScoreRun) -> None:
@@ -285,7 +317,9 @@ def _run(command: Callable[[], None]) -> int:
     try:
         command()
     except LeadScoringError as error:
-        Console(stderr=True, highlight=False).print(f"{type(error).__name__}: {error}", markup=False, soft_wrap=True)
+        Console(stderr=True, highlight=False).print(
+            f"{type(error).__name__}: {error}", markup=False, soft_wrap=True
+        )
         return error.exit_code
     except OSError as error:
         Console(stderr=True, highlight=False).print(f"OutputError: {error}", markup=False, soft_wrap=True)

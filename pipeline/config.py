@@ -22,7 +22,7 @@ from features.settings import (
     StaticSettings,
     TargetSettings,
 )
-from models.settings import BandSettings, GateSettings, ModelSettings, SplitSettings
+from models.settings import BandSettings, GateSettings, ModelSettings, Plan, SplitSettings
 
 __all__ = ["DataSettings", "Project", "ScoreSettings", "TableSettings", "TrackingSettings", "load_project"]
 
@@ -48,7 +48,7 @@ class TableSettings(Settings):
     """Where one table lies and how its columns are named there (`columns`: ours = theirs)."""
 
     path: str
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default={})
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     encoding: Literal["utf-8", "utf-16", "utf-32", "latin-1", "cp1252"] = "utf-8"
     null_values: tuple[str, ...] = ("",)
@@ -143,6 +143,11 @@ class Project(Settings):
             )
         return self
 
+    @property
+    def plan(self) -> Plan:
+        """How the model is trained and judged."""
+        return Plan(split=self.split, model=self.model, bands=self.bands, gate=self.gate)
+
     def table_path(self, table: TableSettings) -> Path:
         """Where a table lies: its path, against data.folder, against the project file's folder."""
         return self.root / self.data.folder / table.path
@@ -220,9 +225,11 @@ def _known_keys(parents: tuple[int | str, ...]) -> list[str]:
     for part in parents:
         if isinstance(part, int):
             continue
-        model = _model_inside(model.model_fields[part].annotation) if _is_model(model) and (
-            part in model.model_fields
-        ) else model
+        model = (
+            _model_inside(model.model_fields[part].annotation)
+            if _is_model(model) and (part in model.model_fields)
+            else model
+        )
     names = list(model.model_fields) if _is_model(model) else []
     return [name for name in names if name != "root"]
 

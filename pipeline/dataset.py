@@ -72,12 +72,23 @@ def labelled_dataset(project: Project, tables: Tables) -> Dataset:
         known_at = order
     else:
         rows, y, left_out = _snapshots(data, tables, project)
-        order, known_at, is_ordered = rows.as_of, rows.as_of + project.target.horizon + project.target.outcome_delay, True
+        order, known_at, is_ordered = (
+            rows.as_of,
+            rows.as_of + project.target.horizon + project.target.outcome_delay,
+            True,
+        )
     rank = np.argsort(np.argsort(data.leads["lead_id"].to_numpy(dtype=object), kind="stable"), kind="stable")
     account = data.account[rows.lead]
     cluster = np.where(account >= 0, account, len(data.member_start) + rank[rows.lead])
     return Dataset(
-        data, sources, rows, y, Timeline(order, known_at, cluster, is_ordered), rank[rows.lead], account, left_out
+        data,
+        sources,
+        rows,
+        y,
+        Timeline(order, known_at, cluster, is_ordered),
+        rank[rows.lead],
+        account,
+        left_out,
     )
 
 
@@ -109,7 +120,9 @@ def _snapshots(data: Prepared, tables: Tables, project: Project) -> tuple[Exampl
 def _data_end(tables: Tables) -> int:
     end = int(microseconds(tables.data_end)[0])
     if end == NEVER:
-        raise InputError("events and outcomes hold no moment, so the end of the data is unknown; set data.data_end.")
+        raise InputError(
+            "events and outcomes hold no moment, so the end of the data is unknown; set data.data_end."
+        )
     return end
 
 
@@ -150,7 +163,8 @@ def label_column(leads: pd.DataFrame, static: StaticSettings) -> Float64:
         raise InputError(
             f"{int(unknown.sum())} of {len(leads)} labels in '{static.label}' are neither positive "
             f"({', '.join(static.positive)}) nor negative ({', '.join(static.negative)}); the most frequent is "
-            f"{values.index[0]!r} ({values.iloc[0]} rows). Name it under static.positive, static.negative or static.open."
+            f"{values.index[0]!r} ({values.iloc[0]} rows). Name it under static.positive, static.negative or "
+            "static.open."
         )
     won, lost = int((label == 1).sum()), int((label == 0).sum())
     if won == 0 or lost == 0:
@@ -178,7 +192,7 @@ def _static_order(leads: pd.DataFrame, rows: Int64, project: Project) -> tuple[I
         first = text[moments.isna()].iloc[0]
         raise InputError(
             f"{lost} of {len(text)} labelled rows have no usable order in '{name}', the first is {first!r}; expected "
-            f"numbers or dates as {form}. Set data.leads.time_format, or static.order = \"row\"."
+            f'numbers or dates as {form}. Set data.leads.time_format, or static.order = "row".'
         )
     exact = microseconds(moments.astype("datetime64[us, UTC]"))
     return exact, exact

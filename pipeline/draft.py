@@ -102,7 +102,7 @@ class _Builder:
 
     def _order(self) -> str:
         leads = self.found["leads"]
-        if "created_at" in leads.columns:
+        if leads.columns.get("created_at"):
             return leads.columns["created_at"]
         skip = {self.label.column} if self.label else set()
         return guess_order(leads, skip) or "row"
@@ -135,6 +135,7 @@ class _Builder:
         used = set(export.columns.values()) | ({self.order} if self.order else set())
         if self.label:
             used.add(self.label.column)
+        used |= {"lead_id", "account_id", "created_at"}
         return [
             guess_column(export, str(n), is_flat=self.is_flat) for n in export.frame if str(n) not in used
         ]

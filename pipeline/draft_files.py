@@ -112,7 +112,10 @@ def time_format_of(values: pd.Series) -> tuple[bool, str | None, bool]:
 
 
 def map_columns(export: Export, table: TableName) -> dict[str, str]:
-    """The contract's columns of a table found in a file: ours = theirs, by known names, each used once."""
+    """The contract's columns of a table found in a file: ours = theirs, by known names, each used once.
+
+    A column that has an optional one's name but can't be read as it is mapped to nothing ("").
+    """
     found: dict[str, str] = {}
     for column in CONTRACT[table]:
         for wanted in known_names(table, column.name):
@@ -125,6 +128,9 @@ def map_columns(export: Export, table: TableName) -> dict[str, str]:
             if near:
                 found[column.name] = str(near[0])
                 break
+        else:
+            if not column.required and any(plain(str(name)) == plain(column.name) for name in export.frame):
+                found[column.name] = ""
     return found
 
 
@@ -164,6 +170,7 @@ def _score(export: Export, table: TableName) -> float:
         return 0.0
     score = 1.0 + 4.0 * bool(re.search(FILE_NAMES[table], export.path.name.casefold()))
     key = mapped.get("account_id" if table == "accounts" else "lead_id")
+    mapped = {ours: theirs for ours, theirs in mapped.items() if theirs}
     is_unique = key is not None and export.frame[key].nunique() >= 0.99 * len(export.frame)
     if table in {"leads", "accounts"}:
         return score + 3.0 * is_unique if is_unique or table == "leads" else 0.0

@@ -83,7 +83,7 @@ def table_lines(
     missing = [column.name for column in CONTRACT[table] if column.required and column.name not in columns]
     if missing:
         lines.append(f"# No column was found for {', '.join(missing)}: map it under columns.")
-    if table == "leads" and "created_at" not in columns and not is_flat:
+    if table == "leads" and not columns.get("created_at") and not is_flat:
         lines.append(
             "# No creation time was found: without one nobody can tell when a lead was open. Map created_at."
         )
@@ -99,9 +99,8 @@ def table_lines(
 
 
 def _time_lines(table: TableName, export: Export, columns: Mapping[str, str]) -> list[str]:
-    times = [
-        columns[column.name] for column in CONTRACT[table] if column.kind == "time" and column.name in columns
-    ]
+    ours = [column.name for column in CONTRACT[table] if column.kind == "time"]
+    times = [columns[name] for name in ours if columns.get(name)]
     if not times:
         return []
     values = export.values(times[0])

@@ -88,21 +88,29 @@ def _why_not(leads: OpenLeads, tables: Tables, lead_id: str) -> str:
     moment = "" if leads.as_of == NEVER else f" at {np.datetime64(leads.as_of, 'us')} UTC"
     if lead_id in leads.not_open:
         return f"Lead '{lead_id}' is not open{moment}: it was created later, or already has its outcome."
-    held = tables.quarantine[(tables.quarantine["table"] == "leads") & (tables.quarantine["lead_id"] == lead_id)]
+    held = tables.quarantine[
+        (tables.quarantine["table"] == "leads") & (tables.quarantine["lead_id"] == lead_id)
+    ]
     if len(held):
         return f"Lead '{lead_id}' is in quarantine: {held.iloc[0]['code']}, {held.iloc[0]['detail']}."
     import difflib
 
     near = difflib.get_close_matches(lead_id, leads.lead_ids, n=1)
-    return f"There is no lead '{lead_id}' in the leads table." + (f" Did you mean '{near[0]}'?" if near else "")
+    return f"There is no lead '{lead_id}' in the leads table." + (
+        f" Did you mean '{near[0]}'?" if near else ""
+    )
 
 
 def render(found: Explanation, console: Console) -> None:
     """Print the explanation as a table whose whole points add up to the score."""
     chance = "" if found.probability is None else f", {found.probability:.1%} chance to convert"
-    console.print(f"[bold]Lead {found.lead_id}[/]: score [bold]{found.shown_score}[/], {found.band}, grade {found.grade}{chance}")
+    console.print(
+        f"[bold]Lead {found.lead_id}[/]: score [bold]{found.shown_score}[/], {found.band}, grade {found.grade}{chance}"
+    )
     if found.as_of:
-        console.print(f"As of {found.as_of[:16].replace('T', ' ')} UTC, model {found.model_version}", style="dim")
+        console.print(
+            f"As of {found.as_of[:16].replace('T', ' ')} UTC, model {found.model_version}", style="dim"
+        )
     table = Table(show_edge=False, pad_edge=False)
     table.add_column("Points", justify="right")
     table.add_column("Reason")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +24,24 @@ __all__ = ["SCHEMA", "SCHEMA_VERSION", "ScoreRows", "publish", "scores_table"]
 
 SCHEMA_VERSION = 1
 REASON = pa.struct([("text", pa.string()), ("points", pa.float64()), ("group", pa.string())])
-SCHEMA = pa.schema([
-    ("lead_id", pa.string()),
-    ("as_of", pa.timestamp("us", tz="UTC")),
-    ("probability", pa.float64()),
-    ("score", pa.float64()),
-    ("band", pa.string()),
-    ("fit_grade", pa.string()),
-    ("engagement_grade", pa.string()),
-    ("expected_value", pa.float64()),
-    ("trend", pa.float64()),
-    ("silent_until", pa.timestamp("us", tz="UTC")),
-    ("reasons", pa.list_(REASON)),
-    ("base_score", pa.float64()),
-    ("model_version", pa.string()),
-    ("warnings", pa.list_(pa.string())),
-])
+SCHEMA = pa.schema(
+    [
+        ("lead_id", pa.string()),
+        ("as_of", pa.timestamp("us", tz="UTC")),
+        ("probability", pa.float64()),
+        ("score", pa.float64()),
+        ("band", pa.string()),
+        ("fit_grade", pa.string()),
+        ("engagement_grade", pa.string()),
+        ("expected_value", pa.float64()),
+        ("trend", pa.float64()),
+        ("silent_until", pa.timestamp("us", tz="UTC")),
+        ("reasons", pa.list_(REASON)),
+        ("base_score", pa.float64()),
+        ("model_version", pa.string()),
+        ("warnings", pa.list_(pa.string())),
+    ]
+)
 
 
 @dataclass
@@ -62,7 +64,9 @@ def scores_table(rows: ScoreRows, as_of: np.datetime64 | None, model_version: st
     n = len(rows.lead_id)
     probability = np.array(rows.probability, dtype=np.float64)
     strength = np.where(np.isnan(probability), np.array(rows.score, dtype=np.float64), probability)
-    order = np.lexsort((np.array(rows.lead_id, dtype=object), -strength)) if n else np.zeros(0, dtype=np.int64)
+    order = (
+        np.lexsort((np.array(rows.lead_id, dtype=object), -strength)) if n else np.zeros(0, dtype=np.int64)
+    )
     stamp = None if as_of is None else pd.Timestamp(as_of, tz="UTC")
     values: dict[str, Any] = {
         "as_of": [stamp] * n,
@@ -82,8 +86,12 @@ def flattened(table: pa.Table, top_reasons: int) -> pa.Table:
     reasons = table.column("reasons").to_pylist()
     for number in range(top_reasons + 2):
         chosen = [each[number] if number < len(each) else {"text": None, "points": None} for each in reasons]
-        plain = plain.append_column(f"reason_{number + 1}", pa.array([c["text"] for c in chosen], pa.string()))
-        plain = plain.append_column(f"reason_{number + 1}_points", pa.array([c["points"] for c in chosen], pa.float64()))
+        plain = plain.append_column(
+            f"reason_{number + 1}", pa.array([c["text"] for c in chosen], pa.string())
+        )
+        plain = plain.append_column(
+            f"reason_{number + 1}_points", pa.array([c["points"] for c in chosen], pa.float64())
+        )
     joined = ["; ".join(each) for each in table.column("warnings").to_pylist()]
     return plain.append_column("warnings", pa.array(joined, pa.string()))
 
@@ -102,10 +110,10 @@ def publish(
     OutputError
         If anything can't be written; what stood there before stays.
     """
-    files = {
-        output: lambda path: _write_table(table, path, top_reasons, output.suffix),
-        beside(output, "not_open.csv"): lambda path: _write_text(path, "lead_id\n", not_open),
-        beside(output, "quarantine.csv"): lambda path: quarantine.to_csv(path, index=False, lineterminator="\n"),
+    files: dict[Path, Callable[[Path], None]] = {
+        output: partial(_write_table, table, top_reasons),
+        beside(output, "not_open.csv"): partial(_write_frame, pd.DataFrame({"lead_id": list(not_open)})),
+        beside(output, "quarantine.csv"): partial(_write_frame, quarantine),
     }
     manifest_path = beside(output, "manifest.json")
     try:
@@ -122,7 +130,9 @@ def publish(
             for path in [*files, manifest_path]:
                 staged[path].replace(path)
     except OSError as error:
-        raise OutputError(f"The scores could not be written to {output}: {error}. The old output stands.") from error
+        raise OutputError(
+            f"The scores could not be written to {output}: {error}. The old output stands."
+        ) from error
     return manifest_path
 
 
@@ -141,15 +151,14 @@ def _staged(paths: list[Path]) -> Iterator[dict[Path, Path]]:
             temporary.unlink(missing_ok=True)
 
 
-def _write_table(table: pa.Table, path: Path, top_reasons: int, suffix: str) -> None:
-    if suffix == ".csv":
+def _write_table(table: pa.Table, top_reasons: int, path: Path) -> None:
+    if ".csv" in path.suffixes:
         pa.csv.write_csv(flattened(table, top_reasons), path)
     else:
         pa.parquet.write_table(table, path, compression="zstd")
 
 
-def _write_text(path: Path, head: str, lines: Sequence[str]) -> None:
-    frame = pd.DataFrame({head.strip(): list(lines)})
+def _write_frame(frame: pd.DataFrame, path: Path) -> None:
     frame.to_csv(path, index=False, lineterminator="\n")
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a model: each drawn once, saved as PNG for the run and as SVG that follows the page's colours."""
+"""Pictures of a model, drawn once: as PNG for the run, as SVG that follows the page's colours."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(SERIES, start=1)
 }
 ROOT_TICKS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
-STYLE = {
+STYLE: dict[str, Any] = {
     "font.family": "sans-serif", "font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "lead-scoring",
     "axes.edgecolor": GRID, "axes.labelcolor": MUTED, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "axes.axisbelow": True, "grid.color": GRID, "grid.linewidth": 0.8, "text.color": INK,
@@ -183,7 +183,8 @@ def _opening(title: str) -> str:
 def _style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
     import matplotlib as mpl
 
-    with mpl.rc_context({**STYLE, **(more or {})}):
+    settings: Any = {**STYLE, **(more or {})}
+    with mpl.rc_context(settings):
         yield
 
 

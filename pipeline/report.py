@@ -17,29 +17,13 @@ from models.metrics import gain_curve
 from pipeline import plots
 from pipeline import report_content as content
 from pipeline.record import TrainingRecord
+from pipeline.report_words import REASONS, RUNGS, VERDICTS
 from pipeline.tracking_content import requirements, run_parameters
 
 __all__ = ["Report", "importance", "write_report"]
 
 Float64 = NDArray[np.float64]
 MOST_GROUPS = 15
-VERDICTS = {
-    "champion": ("✓", "Champion", "in use from now on"),
-    "challenger": ("◷", "Challenger", "kept beside the champion, not in use"),
-    "refused": ("✕", "Refused", "not registered, not in use"),
-}
-REASONS = {
-    "immature": "too recent: the horizon is not over yet",
-    "in_grace": "outcome within the grace period",
-    "thinned": "above the most rows a training takes, drawn by hash",
-    "unlabelled": "no label: still open",
-    "duplicate": "exact duplicates",
-    "bot": "bot bursts and link scanners",
-    "before_lead": "before the lead existed",
-    "unknown_lead": "of no known lead",
-    "outcome_event": "tell the outcome itself",
-    "internal": "own staff",
-}
 
 
 @dataclass(frozen=True)
@@ -82,7 +66,6 @@ def write_report(record: TrainingRecord, folder: Path) -> Report:
 
 def _rendered(record: TrainingRecord, pictures: list[_Picture]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
 
     environment = Environment(
         loader=PackageLoader("pipeline"),
@@ -93,9 +76,13 @@ def _rendered(record: TrainingRecord, pictures: list[_Picture]) -> str:
     )
     environment.filters["thousands"] = lambda number: f"{number:,}"
     shown = {
-        each.name: {"svg": Markup(plots.svg(each.figure, each.name, each.title)), "caption": each.caption, "title": each.title}
+        each.name: {
+            "svg": plots.svg(each.figure, each.name, each.title),
+            "caption": each.caption,
+            "title": each.title,
+        }
         for each in pictures
-    }  # fmt: skip
+    }
     return environment.get_template("report.html").render(**_facts(record), pictures=shown)
 
 
@@ -105,7 +92,7 @@ def _facts(record: TrainingRecord) -> dict[str, Any]:
     return {
         "project": record.project.name,
         "version": record.bundle.model_version if record.bundle else None,
-        "rung": content.RUNGS[evaluation.recipe.rung],
+        "rung": RUNGS[evaluation.recipe.rung],
         "verdict": {"key": record.verdict, "sign": sign, "name": verdict, "meaning": meaning},
         "headline": content.headline(record),
         "words": [each for each in record.words if not each.startswith("Working the top")],
@@ -166,8 +153,8 @@ def _named(reason: str, count: int) -> tuple[str, int]:
 
 def _pictures(record: TrainingRecord) -> list[_Picture]:
     evaluation = record.evaluation
-    y, odds = content.test_labels(record), evaluation.test_log_odds
-    chosen = content.RUNGS[evaluation.recipe.rung]
+    y, odds = content.labels_on_test(record), evaluation.test_log_odds
+    chosen = RUNGS[evaluation.recipe.rung]
     scores = scale.score(scale.points(odds, evaluation.anchors))
     bands = record.project.bands
     lines = {bands.mql_name: 50.0, bands.sql_name: 80.0, **bands.further}
@@ -213,7 +200,7 @@ def _rung_curves(record: TrainingRecord) -> dict[str, tuple[Float64, Float64]]:
             margins = w[0] + w[1] * found.margins["logistic"] + w[2] * found.margins["lightgbm"]
         else:
             margins = found.margins[trial.rung]
-        curves[content.RUNGS[trial.rung]] = gain_curve(y, margins)
+        curves[RUNGS[trial.rung]] = gain_curve(y, margins)
     return curves
 
 

@@ -1,4 +1,4 @@
-"""What a report says: the record's figures as words and rows of tables, every figure with its interval and n."""
+"""What a report says: the record's figures as words and rows of tables, each with its interval."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from models.intervals import Interval, bootstrap_intervals
 from models.metrics import recall_at, reliability_table
 from pipeline.plots import GainPoint, ReliabilityPoint
 from pipeline.record import TrainingRecord
+from pipeline.report_words import CHECKS, METRICS, RUNGS, STATUS
 
 __all__ = [
     "BandRow",
@@ -31,13 +32,13 @@ __all__ = [
     "checks",
     "gain_points",
     "headline",
+    "labels_on_test",
     "metric_rows",
     "ranged",
     "reliability_points",
     "rung_rows",
     "share_interval",
     "slice_rows",
-    "test_labels",
 ]
 
 Float64 = NDArray[np.float64]
@@ -63,33 +64,6 @@ GAIN_SHARES = (
     1.0,
 )
 MOST_REPLICATES = 200
-RUNGS = {
-    "points": "Points table",
-    "logistic": "Logistic regression",
-    "lightgbm": "Gradient-boosted trees",
-    "blend": "Blend of the two models",
-}
-METRICS = {
-    "auc": ("AUC", "3", "of a buyer and a non-buyer, how often the buyer has the higher score; 0.5 is chance"),
-    "average_precision": ("Average precision", "3", "mean share of buyers down the list; by chance it is the base rate"),
-    "recall_at_10": ("Buyers in the top 10 %", "%", "share of all buyers found by working the best tenth"),
-    "recall_at_20": ("Buyers in the top 20 %", "%", "share of all buyers found by working the best fifth"),
-    "lift_at_10": ("Lift in the top 10 %", "x", "buyers found there, against as many leads in any order"),
-    "calibration_ratio": ("Promised / came", "2", "mean probability over observed share; 1 is right"),
-    "calibration_slope": ("Calibration slope", "2", "1 is right; below 1 the probabilities are too far apart"),
-    "calibration_intercept": ("Calibration shift", "2", "shift in log-odds that would put the level right; 0 is right"),
-    "ece": ("Calibration error (ECE)", "4", "mean gap of promised and observed over 15 groups; 0 is right"),
-    "log_loss": ("Log loss", "4", "how wrong the probabilities are, in nats; lower is better"),
-    "brier": ("Brier score", "4", "mean squared distance of probability and outcome; lower is better"),
-}  # fmt: skip
-CHECKS = {
-    "auc_within_time": "Ranks better than chance",
-    "log_loss_against_constant": "Beats one average chance for all",
-    "calibration_ratio": "Level of the probabilities",
-    "calibration_slope": "Spread of the probabilities",
-    "log_loss_against_champion": "Against the present champion",
-}
-STATUS = {"passed": "passed", "failed": "failed", "not_shown": "not shown"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +104,7 @@ class SliceRow:
     interval: str
 
 
-def test_labels(record: TrainingRecord) -> Float64:
+def labels_on_test(record: TrainingRecord) -> Float64:
     """(test,) 1 or 0 in the order of the evaluation's log-odds."""
     return record.dataset.y[record.evaluation.test_rows]
 
@@ -204,7 +178,7 @@ def band_rows(record: TrainingRecord) -> list[BandRow]:
     if record.verdict == "refused":
         return []
     evaluation, dataset = record.evaluation, record.dataset
-    y, clusters = test_labels(record), dataset.timeline.cluster[evaluation.test_rows]
+    y, clusters = labels_on_test(record), dataset.timeline.cluster[evaluation.test_rows]
     chance = expit(evaluation.test_log_odds)
     names = scale.bands(chance, evaluation.anchors, record.project.bands)
     scores = scale.score(scale.points(evaluation.test_log_odds, evaluation.anchors))
@@ -291,14 +265,14 @@ def base_rate_words(record: TrainingRecord) -> str:
         return f"It moved: {rates}. The probabilities followed it: {promised}."
     wrong = "too low" if ratio < 1 else "too high"
     return (
-        f"It moved: {rates}. Probabilities learned on the former are {wrong} on the latter: {promised}. The order of "
-        "the list does not suffer from that; use the order, and train again as outcomes come in."
+        f"It moved: {rates}. Probabilities learned on the former are {wrong} on the latter: {promised}. "
+        "The order of the list does not suffer from that; use the order, and train again as outcomes come in."
     )
 
 
 def reliability_points(record: TrainingRecord) -> list[ReliabilityPoint]:
     """The bins of the calibration error, each with its clustered interval."""
-    y, chance = test_labels(record), np.asarray(expit(record.evaluation.test_log_odds))
+    y, chance = labels_on_test(record), np.asarray(expit(record.evaluation.test_log_odds))
     clusters = record.dataset.timeline.cluster[record.evaluation.test_rows]
     found = []
     for each in reliability_table(y, chance):
@@ -313,7 +287,7 @@ def gain_points(record: TrainingRecord, shares: Sequence[float] = GAIN_SHARES) -
     evaluation, model = record.evaluation, record.project.model
     found = bootstrap_intervals(
         {str(share): partial(recall_at, share=share) for share in shares},
-        test_labels(record),
+        labels_on_test(record),
         evaluation.test_log_odds,
         record.dataset.timeline.cluster[evaluation.test_rows],
         n_boot=min(model.bootstrap, MOST_REPLICATES),

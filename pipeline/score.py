@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from features.asof import NEVER, Examples, microseconds, open_examples
 from features.builder import build_features
 from features.contracts import Tables
-from features.errors import InputError, QuarantineLimitError
+from features.errors import InputError, LeadScoringError, QuarantineLimitError
 from features.prepare import Prepared, prepare
 from models.bundle import Bundle
 from models.scorer import Scored
@@ -24,7 +24,15 @@ from pipeline.dataset import static_rows
 from pipeline.output import SCHEMA_VERSION, ScoreRows, publish, scores_table
 from pipeline.tables import load_tables
 
-__all__ = ["OpenLeads", "ScoreRun", "leads_to_score", "reason_lines", "score_project", "scored_chunks", "tables_for"]
+__all__ = [
+    "OpenLeads",
+    "ScoreRun",
+    "leads_to_score",
+    "reason_lines",
+    "score_project",
+    "scored_chunks",
+    "tables_for",
+]
 
 Float64 = NDArray[np.float64]
 Tell = Callable[[str], None]
@@ -94,13 +102,17 @@ def leads_to_score(tables: Tables, bundle: Bundle, project: Project, as_of: pd.T
     if bundle.sources.is_static:
         assert project.static is not None
         label = data.leads[project.static.label]
-        is_open = label.isna() | label.str.strip().str.casefold().isin([e.casefold() for e in project.static.open])
+        is_open = label.isna() | label.str.strip().str.casefold().isin(
+            [e.casefold() for e in project.static.open]
+        )
         rows, moment = static_rows(np.flatnonzero(is_open.to_numpy(dtype=bool))), NEVER
     else:
         assert data.spells is not None
         moment = int(microseconds(tables.data_end if as_of is None else as_of)[0])
         if moment == NEVER:
-            raise InputError("events and outcomes hold no moment to score at; give --as-of or set data.data_end.")
+            raise InputError(
+                "events and outcomes hold no moment to score at; give --as-of or set data.data_end."
+            )
         rows = open_examples(data.spells, moment)
     rows = rows.take(np.argsort(ids[rows.lead], kind="stable"))
     not_open = np.setdiff1d(np.arange(len(ids)), rows.lead)
@@ -121,7 +133,9 @@ def scored_chunks(
 def reason_lines(scored: Scored, row: int, x: Float64, wording: Wording) -> list[dict[str, Any]]:
     """Reasons of one row: the strongest, everything else, the limit of the scale; they close the sum."""
     lines: list[dict[str, Any]] = []
-    for group, points in zip(scored.reasons.groups[row].tolist(), scored.reasons.points[row].tolist(), strict=True):
+    for group, points in zip(
+        scored.reasons.groups[row].tolist(), scored.reasons.points[row].tolist(), strict=True
+    ):
         if group >= 0:
             lines.append({"text": wording.text(group, x), "points": points, "group": wording.names[group]})
     for text, points, name in (
@@ -158,9 +172,14 @@ def score_project(
         tell(f"scored {len(rows.lead_id):,} of {len(leads.rows):,} leads")
     warnings = _unseen_warnings(unseen, len(rows.lead_id), bundle, project)
     stamp = None if leads.as_of == NEVER else np.datetime64(leads.as_of, "us")
-    assert rows_in == len(rows.lead_id) + len(leads.not_open) + quarantined, "a lead was lost or doubled"
+    if rows_in != len(rows.lead_id) + len(leads.not_open) + quarantined:
+        raise LeadScoringError(
+            f"{rows_in} lead rows in, but {len(rows.lead_id)} scored + {len(leads.not_open)} not open + {quarantined} "
+            "quarantined: a lead was lost or doubled. Nothing was published; please report this."
+        )
     manifest = {
-        "schema_version": SCHEMA_VERSION, "model_version": bundle.model_version, "as_of": None if stamp is None else str(stamp),
+        "schema_version": SCHEMA_VERSION, "model_version": bundle.model_version,
+        "as_of": None if stamp is None else str(stamp),
         "rows_in": rows_in, "scored": len(rows.lead_id), "not_open": len(leads.not_open), "quarantined": quarantined,
         "quarantined_by_code": _by_code(tables.quarantine), "events_removed": leads.data.events.removed,
         "inputs": tables.digests, "warnings": [each.message for each in tables.warnings] + warnings,
@@ -175,7 +194,13 @@ def score_project(
 
 
 def _collect(
-    rows: ScoreRows, ids: list[str], X: Float64, scored: Scored, wording: Wording, bundle: Bundle, unseen: dict[str, int]
+    rows: ScoreRows,
+    ids: list[str],
+    X: Float64,
+    scored: Scored,
+    wording: Wording,
+    bundle: Bundle,
+    unseen: dict[str, int],
 ) -> None:
     categories = [(i, f) for i, f in enumerate(bundle.scorer.catalogue.features) if f.is_category]
     new = {f.name: (f.words, X[:, i] == len(f.levels)) for i, f in categories if f.op == "category"}
@@ -201,8 +226,8 @@ def _check_quarantine(quarantined: int, rows_in: int, project: Project, quaranti
         first = quarantine[quarantine["table"] == "leads"].iloc[0]
         raise QuarantineLimitError(
             f"{quarantined:,} of {rows_in:,} lead rows ({quarantined / rows_in:.1%}) are in quarantine, more than the "
-            f"limit of {limit:.0%}. The first is row {first['row']} of {first['file']}: {first['code']}, {first['detail']}. "
-            "Nothing was published. Mend the export, or raise data.quarantine_limit."
+            f"limit of {limit:.0%}. The first is row {first['row']} of {first['file']}: {first['code']}, "
+            f"{first['detail']}. Nothing was published. Mend the export, or raise data.quarantine_limit."
         )
 
 
@@ -223,8 +248,13 @@ def _unseen_warnings(unseen: dict[str, int], n: int, bundle: Bundle, project: Pr
         if n and count / n - trained.get(name, 0.0) > limit
     ]
     if faults:
-        raise InputError("\n".join([
-            "Categories do not look like those of the training:", *faults,
-            "Nothing was published. Check the export, retrain, or raise attributes.max_unseen_share.",
-        ]))
+        raise InputError(
+            "\n".join(
+                [
+                    "Categories do not look like those of the training:",
+                    *faults,
+                    "Nothing was published. Check the export, retrain, or raise attributes.max_unseen_share.",
+                ]
+            )
+        )
     return [f"{name}: {count:,} values rare or new to the model" for name, count in unseen.items() if count]

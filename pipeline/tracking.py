@@ -19,6 +19,7 @@ from models.bundle import Bundle, write_bundle
 from pipeline.config import Project, TrackingSettings
 from pipeline.record import TrainingRecord
 from pipeline.tracking_content import (
+    first_line,
     input_example,
     plain_settings,
     requirements,
@@ -26,6 +27,7 @@ from pipeline.tracking_content import (
     run_name,
     run_parameters,
     run_tags,
+    shown_address,
 )
 from pipeline.tracking_ui import serve_ui
 
@@ -86,7 +88,7 @@ def _store(uri: str) -> Iterator[Any]:
             yield mlflow
     except (mlflow.exceptions.MlflowException, SQLAlchemyError, OSError) as error:
         raise OutputError(
-            f"The MLflow store {_shown(uri)} can't be used: {_first_line(error)} Check that tracking.uri is "
+            f"The MLflow store {shown_address(uri)} can't be used: {first_line(error)} Check that tracking.uri is "
             "an sqlite:/// file or a server's address, and that it can be reached and written."
         ) from error
     finally:
@@ -249,7 +251,7 @@ def fetch_bundle(store: Project | str, model: str, folder: Path) -> Path:
     name = TrackingSettings().registered_model if isinstance(store, str) else store.tracking.registered_model
     address = _address(name, model)
     if _is_absent(uri):
-        raise BundleError(f"There is no model {address}: {_shown(uri)} does not exist yet. {CURE}")
+        raise BundleError(f"There is no model {address}: {shown_address(uri)} does not exist yet. {CURE}")
     folder.mkdir(parents=True, exist_ok=True)
     place = tempfile.mkdtemp(prefix="bundle-", dir=folder)
     with _store(uri) as mlflow, _missing(mlflow, address):
@@ -279,7 +281,7 @@ def _missing(mlflow: Any, address: str) -> Iterator[None]:
     except mlflow.exceptions.MlflowException as error:
         if not _is_missing(error):
             raise
-        raise BundleError(f"There is no model {address}: {_first_line(error)} {CURE}") from error
+        raise BundleError(f"There is no model {address}: {first_line(error)} {CURE}") from error
 
 
 def _is_missing(error: Any) -> bool:
@@ -295,14 +297,3 @@ def _is_absent(uri: str) -> bool:
     """Whether the store is an sqlite file that nobody has made yet; asking MLflow would make it."""
     file = _sqlite_file(uri)
     return file is not None and not file.exists()
-
-
-def _shown(uri: str) -> str:
-    """An address without user and password."""
-    head, at, tail = uri.rpartition("@")
-    return f"{head.partition('://')[0]}://***@{tail}" if at and "://" in head else uri
-
-
-def _first_line(error: Exception) -> str:
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-    return text if text.endswith(".") else f"{text}."

@@ -18,6 +18,7 @@ from pipeline.config import Project
 from pipeline.record import TrainingRecord
 
 __all__ = [
+    "first_line",
     "input_example",
     "plain_settings",
     "requirements",
@@ -25,6 +26,7 @@ __all__ = [
     "run_name",
     "run_parameters",
     "run_tags",
+    "shown_address",
 ]
 
 LONGEST_VALUE = 500
@@ -143,3 +145,20 @@ def input_example(bundle: Bundle) -> pd.DataFrame:
 def requirements() -> list[str]:
     """The libraries that scoring needs, as they are installed here."""
     return [f"{name}=={version(name)}" for name in NEEDED_TO_SCORE]
+
+
+def shown_address(uri: str) -> str:
+    """The address of a store without user and password.
+
+    Examples
+    --------
+    >>> shown_address("postgresql://ann:secret@db/leads")
+    'postgresql://***@db/leads'
+    """
+    return re.sub(r"://[^/@\s]+@", "://***@", uri)
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first, as a sentence of at most 200 characters."""
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return shown_address(text if text.endswith(".") else f"{text}.")

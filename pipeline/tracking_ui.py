@@ -42,7 +42,16 @@ def serve_ui(project: Project, host: str, port: int, tell: Callable[[str], None]
     if uri.startswith("sqlite:///"):
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-    command += ["--host", host, "--port", str(port), "--workers", "1"]
+    command += [
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        "--uvicorn-opts",
+        "--log-level=warning",
+    ]
     before = signal.signal(signal.SIGTERM, _interrupt)
     server = subprocess.Popen(command, env={**os.environ, **SERVER_SETTINGS}, start_new_session=True)  # noqa: S603 - no shell, own words
     try:

@@ -27,7 +27,9 @@ def verdict_words(
     if check is not None:
         words.append(check.words)
     if evaluation.anchors.moved:
-        words.append("The SQL line was raised so that MQL and SQL lie at least half a unit of log-odds apart.")
+        words.append(
+            "The SQL line was raised so that MQL and SQL lie at least half a unit of log-odds apart."
+        )
     lost = {reason: count for reason, count in dataset.left_out.items() if count}
     if lost:
         listed = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in lost.items())
@@ -43,15 +45,18 @@ def _headline(verdict: Verdict, evaluation: Evaluation) -> str:
     if verdict == "champion":
         return f"Champion: the model ranks leads and its probabilities hold ({shown})."
     if evaluation.is_calibrated:
-        return f"Challenger: the model ranks leads and its probabilities hold ({shown}), but the champion stays."
+        return (
+            f"Challenger: the model ranks leads and its probabilities hold ({shown}), but the champion stays."
+        )
     return f"Challenger: ranking only, not calibrated ({shown}). It will not be promoted by itself."
 
 
 def _finds(evaluation: Evaluation) -> str:
     recall, size = evaluation.intervals["recall_at_20"], evaluation.sizes["test"]
     return (
-        f"Working the top 20 % of the list finds {recall.value:.0%} of the buyers ({recall.low:.0%} to {recall.high:.0%}), "
-        f"on {size.rows:,} rows of {size.leads:,} leads with {size.conversions:,} conversions that the model had not seen."
+        f"Working the top 20 % of the list finds {recall.value:.0%} of the buyers ({recall.low:.0%} to "
+        f"{recall.high:.0%}), on {size.rows:,} rows of {size.leads:,} leads with {size.conversions:,} conversions "
+        "that the model had not seen."
     )
 
 
@@ -68,5 +73,6 @@ def _moved(evaluation: Evaluation) -> list[str]:
         return [f"{said}; the probabilities followed it (mean predicted / observed {ratio:.2f})."]
     return [
         f"{said}. The model learned the old rate, so its probabilities are {wrong} by a factor of {factor:.1f} "
-        f"(mean predicted / observed {ratio:.2f}): use the ranking, not the probabilities, and retrain as new outcomes come in."
+        f"(mean predicted / observed {ratio:.2f}): use the ranking, not the probabilities, and retrain as new "
+        "outcomes come in."
     ]

@@ -96,7 +96,7 @@ def _suspect_field(
     use = project.attributes.availability().get(name, unknown)
     column = project.data.leads.columns.get(name, name)
     if late >= max(_LEAST, 0.05 * n_closed):
-        words = f"the log shows it changed at or after the outcome for {late} of {n_closed} closed leads."
+        words = f"the log shows changes at or after the outcome for {late} of {n_closed} closed leads."
         grade: Grade = "leak" if late >= 0.5 * n_closed else "look"
         return Suspect(
             "leads", column, grade, "changed_after_outcome", words, use, ("changed_after_outcome",)

@@ -105,7 +105,8 @@ def _label_findings(tables: Tables, history: LeadHistory, project: Project) -> l
     found = [Finding("outcomes", "kinds", "note", words, len(tables.outcomes))]
     missing = [value for value in won if value not in kinds]
     if missing:
-        words = f"target.won names {', '.join(missing)}, which no outcome has; there are: {', '.join(kinds)}"
+        there = ", ".join(kinds) or "none"
+        words = f"target.won names {', '.join(missing)}, which no outcome has; there are: {there}"
         found.append(Finding("outcomes", "won_not_found", "warning", words))
     return found
 

@@ -8,7 +8,7 @@ import pandas as pd
 from features.contracts import Column, TableWarning, empty_column, empty_quarantine
 from features.keys import conflicting_rows, duplicate_rows, is_empty_key, near_duplicates
 from features.settings import AttributeSettings
-from features.values import Fault, Mask, Parsed, is_null, parse_booleans, parse_numbers, parse_times
+from features.values import Fault, Mask, Parsed, is_in, is_null, parse_booleans, parse_numbers, parse_times
 from pipeline.config import Project
 from pipeline.tables.raw import Positions, RawTable
 
@@ -104,7 +104,7 @@ def check_table(raw: RawTable, project: Project, *, is_strict: bool = True) -> C
 
 def _drop_not_terminal(table: CheckedTable, stages: tuple[str, ...]) -> None:
     if stages:
-        mask = table.frame["outcome"].fillna("").isin(stages).to_numpy(dtype=bool)
+        mask = is_in(table.frame["outcome"].fillna(""), pd.Series(stages, dtype="str"))
         table.drop(mask, "not_terminal", f"outcomes in a stage that ends nothing ({', '.join(stages)})")
 
 
@@ -172,13 +172,11 @@ def _check_changes(table: CheckedTable, project: Project) -> None:
     fields = table.typed["field"].replace(names) if names else table.typed["field"]
     table.typed["field"] = fields
     new_values = table.typed["new_value"]
+    changed = set(fields.dropna().unique())
     for name, kind in attributes.kinds().items():
-        if kind not in ("number", "boolean"):
+        if kind not in ("number", "boolean") or name not in changed:
             continue
-        is_of_field = (fields == name).to_numpy(dtype=bool)
-        if not is_of_field.any():
-            continue
-        values = new_values.where(is_of_field)
+        values = new_values.where((fields == name).to_numpy(dtype=bool))
         parsed = parse_numbers(values) if kind == "number" else parse_booleans(values)
         for fault in parsed.faults:
             table.mark(fault, "new_value")

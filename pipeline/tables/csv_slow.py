@@ -111,17 +111,24 @@ class SlowReader:
         if '"' not in line or not self.open.fullmatch(line):
             return self._judged(number, line)
         alone = self._judged(number, line, "unclosed_quote", "a quote opened here is not closed")
-        end = self._closing_line(number)
-        text = None if end is None else self._joined(number, end)
-        if end is None or text is None or not self.strict.fullmatch(text):
+        record = self._quoted_lines(number)
+        if record is None:
             return alone
-        record = self._judged(end, text)
-        inner = range(number + 1, end + 1)
+        inner = range(number + 1, record.end + 1)
         if record.code:
             is_torn = any(self._is_record(k) for k in inner)
         else:
             is_torn = any(self._looks_like_a_start(k, line) for k in inner)
         return alone if is_torn else record
+
+    def _quoted_lines(self, number: int) -> Record | None:
+        """The record from a line with an open quote to the line that closes it, if strictly written."""
+        following = bisect.bisect_right(self.odd, number)
+        if following == len(self.odd):
+            return None
+        end = self.odd[following]
+        text = self._joined(number, end)
+        return self._judged(end, text) if text is not None and self.strict.fullmatch(text) else None
 
     def _take_simple(self, first: int, found: SlowLines) -> int:
         """Take the lines that are good records at a glance; returns the first line that is not."""
@@ -129,25 +136,25 @@ class SlowReader:
         if others < 1:
             return first
         number = first
-        for number in range(first, len(lines) + 1):
-            if number == len(lines):
-                break
+        while number < len(lines):
             text = lines[number].removesuffix("\r")
             if len(text) > MAX_FIELD or (not self.is_plain and _SUSPECT.search(text)) or "\r" in text:
                 break
             if not self.exact.fullmatch(text) if '"' in text else text.count(delimiter) != others:
                 break
             found.texts.append(text)
+            number += 1
         found.starts.extend(range(first, number))
         found.ends.extend(range(first, number))
         return number
 
-    def _closing_line(self, number: int) -> int | None:
-        following = bisect.bisect_right(self.odd, number)
-        return self.odd[following] if following < len(self.odd) else None
-
     def _is_record(self, number: int) -> bool:
-        return not self._is_blank(self.lines[number]) and not self.record_at(number).code
+        """Whether a good record can start at a line, whatever the lines inside it look like."""
+        line = self.lines[number].removesuffix("\r")
+        if self._is_blank(line):
+            return False
+        record = self._quoted_lines(number) if self.open.fullmatch(line) else self._judged(number, line)
+        return record is not None and not record.code
 
     def _looks_like_a_start(self, number: int, first: str) -> bool:
         """Whether a line inside quotes is a record by itself with an id written like that of the first."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from features.contracts import CONTRACT, TableName, Tables, empty_frame
 from features.errors import InputError
-from features.values import Fault, Mask
+from features.values import Fault, Mask, is_in
 from pipeline.config import Project
 from pipeline.tables.check import CheckedTable, check_table
 from pipeline.tables.raw import RawTable
@@ -119,11 +119,11 @@ def _judge_information(checked: Mapping[TableName, CheckedTable], project: Proje
     accounts = checked.get("accounts")
     if accounts is not None and accounts.raw.attributes:
         told = accounts.typed["account_id"][_has_value(accounts) & accounts.is_good()]
-        known |= leads.typed["account_id"].isin(told).to_numpy(dtype=bool)
+        known |= is_in(leads.typed["account_id"], told)
     for name in ("events", "field_changes"):
         if name in checked:
-            active = checked[name].typed["lead_id"][checked[name].is_good()].dropna()
-            known |= leads.typed["lead_id"].isin(active.unique()).to_numpy(dtype=bool)
+            active = checked[name].typed["lead_id"][checked[name].is_good()]
+            known |= is_in(leads.typed["lead_id"], active)
     words = f"none of {len(names)} attributes has a value and there is no event"
     leads.mark(Fault(~known, "no_information", words))
 
@@ -137,7 +137,7 @@ def _count_unknown_accounts(checked: Mapping[TableName, CheckedTable]) -> None:
     leads, accounts = checked["leads"], checked.get("accounts")
     if accounts is not None:
         ids = leads.typed["account_id"][leads.is_good()].dropna()
-        unknown = int((~ids.isin(accounts.typed["account_id"][accounts.is_good()])).sum())
+        unknown = int((~is_in(ids, accounts.typed["account_id"][accounts.is_good()])).sum())
         if unknown:
             leads.warn("unknown_account", unknown, "leads whose account is not in the accounts table")
 
@@ -146,7 +146,7 @@ def _drop_strangers(table: CheckedTable, leads: CheckedTable) -> None:
     """Drop the rows of leads that are not kept, apart for leads in quarantine and leads nobody knows."""
     ids = table.typed["lead_id"]
     named = table.is_good() & ids.notna().to_numpy(dtype=bool)
-    kept = ids.isin(leads.typed["lead_id"][leads.is_good()]).to_numpy(dtype=bool)
-    seen = ids.isin(leads.typed["lead_id"]).to_numpy(dtype=bool)
+    kept = is_in(ids, leads.typed["lead_id"][leads.is_good()])
+    seen = is_in(ids, leads.typed["lead_id"])
     table.drop(named & ~seen, "orphan", "rows of leads that are not in the leads table, dropped")
     table.drop(named & seen & ~kept, "lead_in_quarantine", "rows of leads that are in quarantine, dropped")

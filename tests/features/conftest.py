@@ -66,7 +66,9 @@ def sources() -> FeatureSources:
     """Every family and kind switched on."""
     return FeatureSources(
         attributes=AttributeSettings(
-            at_creation=AttributeGroup(category=("source",), number=("budget",), job_title=("job_title",), email=("email",)),
+            at_creation=AttributeGroup(
+                category=("source",), number=("budget",), job_title=("job_title",), email=("email",)
+            ),
             history=AttributeGroup(category=("stage",)),
             min_category_rows=1,
         ),
@@ -81,7 +83,10 @@ def sources() -> FeatureSources:
         features=FeatureSettings(),
         target=TargetSettings(),
         is_static=False,
-        points=(PointsRule(event="pricing_view", points=5, per="each", most=3), PointsRule(attribute="source", values={"web": 7})),
+        points=(
+            PointsRule(event="pricing_view", points=5, per="each", most=3),
+            PointsRule(attribute="source", values={"web": 7}),
+        ),
     )
 
 
@@ -91,34 +96,59 @@ def random_tables() -> Callable[[int], Tables]:
 
     def make(seed: int, n_leads: int = 30, n_events: int = 400) -> Tables:
         rng = np.random.default_rng(seed)
-        day = pd.Timedelta(days=1)
-        leads = [
-            {
-                "lead_id": f"L{i:03d}", "created_at": START + day * float(rng.uniform(0, 60)),
-                "account_id": None if rng.random() < 0.3 else f"A{rng.integers(8)}",
-                "source": rng.choice(["Web", "web ", "ads", None]), "budget": rng.choice([np.nan, 100.0, 5e4]),
-                "job_title": rng.choice(["CEO", "Junior Developer", "Buyer", None]), "email": f"x@{rng.choice(['gmail.com', 'acme.io'])}",
+
+        def one_of(*values: Any) -> Any:
+            return values[rng.integers(len(values))]
+
+        def day(first: float, last: float) -> pd.Timedelta:
+            return pd.Timedelta(days=round(float(rng.uniform(first, last)), 2))
+
+        def lead(number: int) -> dict[str, Any]:
+            return {
+                "lead_id": f"L{number:03d}",
+                "created_at": START + day(0, 60),
+                "account_id": one_of(None, *(f"A{k}" for k in range(6))),
+                "source": one_of("Web", "web ", "ads", None),
+                "budget": one_of(np.nan, 100.0, 5e4),
+                "job_title": one_of("CEO", "Junior Developer", "Buyer", None),
+                "email": one_of("x@gmail.com", "x@acme.io"),
             }
-            for i in range(n_leads)
-        ]  # fmt: skip
-        who = rng.integers(0, n_leads, n_events)
-        when = [START + day * float(np.round(rng.uniform(0, 150), 2)) for _ in range(n_events)]
-        events = [
-            {
-                "lead_id": f"L{w:03d}", "occurred_at": t, "event_type": rng.choice(TYPES), "value": rng.choice([np.nan, 1.5, 7.25]),
-                "channel": rng.choice(["web", "email"]), "product": rng.choice(["x", "y", None]),
+
+        def event() -> dict[str, Any]:
+            return {
+                "lead_id": f"L{rng.integers(n_leads):03d}",
+                "occurred_at": START + day(0, 150),
+                "event_type": one_of(*TYPES),
+                "value": one_of(np.nan, 1.5, 7.25),
+                "channel": one_of("web", "email"),
+                "product": one_of("x", "y", None),
             }
-            for w, t in zip(who, when, strict=True)
-        ]  # fmt: skip
-        burst = [{**events[0], "occurred_at": events[0]["occurred_at"] + pd.Timedelta(milliseconds=200 * k)} for k in range(6)]
+
+        def change() -> dict[str, Any]:
+            who = f"L{rng.integers(n_leads):03d}"
+            return {
+                "lead_id": who,
+                "changed_at": START + day(0, 150),
+                "field": "stage",
+                "new_value": one_of("new", "warm"),
+            }
+
+        leads = [lead(number) for number in range(n_leads)]
+        events = [event() for _ in range(n_events)]
+        first = events[0]
+        burst = [
+            {**first, "occurred_at": first["occurred_at"] + pd.Timedelta(milliseconds=200 * k)}
+            for k in range(6)
+        ]
         outcomes = [
-            {"lead_id": f"L{i:03d}", "occurred_at": leads[i]["created_at"] + day * float(rng.uniform(20, 120)), "outcome": rng.choice(["won", "lost"])}
-            for i in range(0, n_leads, 3)
-        ]  # fmt: skip
-        changes = [
-            {"lead_id": f"L{rng.integers(n_leads):03d}", "changed_at": START + day * float(rng.uniform(0, 150)), "field": "stage", "new_value": rng.choice(["new", "warm"])}
-            for _ in range(60)
-        ]  # fmt: skip
+            {
+                "lead_id": each["lead_id"],
+                "occurred_at": each["created_at"] + day(20, 120),
+                "outcome": one_of("won", "lost"),
+            }
+            for each in leads[::3]
+        ]
+        changes = [change() for _ in range(60)]
         return tables_of(leads, events + burst, outcomes, [], changes)
 
     return make
@@ -138,4 +168,4 @@ def open_at() -> Callable[..., Any]:
 @pytest.fixture
 def with_frame() -> Callable[..., Tables]:
     """Tables with one frame put in another's place."""
-    return lambda tables, **frames: replace(tables, **frames)
+    return replace

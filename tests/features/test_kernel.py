@@ -4,7 +4,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.kernel import DAY, decayed_sums, event_pairs, first_at_or_after, last_before, window_days, window_sums
+from features.kernel import (
+    DAY,
+    decayed_sums,
+    event_pairs,
+    first_at_or_after,
+    last_before,
+    window_days,
+    window_sums,
+)
 
 moments = st.lists(st.integers(0, 30), max_size=20).map(sorted)
 
@@ -23,7 +31,9 @@ def test_an_event_at_the_moment_itself_is_not_before_it() -> None:
 
 
 @given(moments, st.lists(st.booleans(), min_size=20, max_size=20), st.integers(0, 20), st.integers(0, 20))
-def test_distinct_days_are_counted_as_a_set_would(times: list[int], flags: list[bool], a: int, b: int) -> None:
+def test_distinct_days_are_counted_as_a_set_would(
+    times: list[int], flags: list[bool], a: int, b: int
+) -> None:
     time = np.array(times, dtype=np.int64) * (DAY // 3)
     mask = np.array(flags[: len(time)], dtype=bool)
     low, stop = min(a, len(time)), min(max(a, b), len(time))
@@ -61,7 +71,9 @@ def test_pairs_come_in_blocks_of_whole_rows(monkeypatch: object) -> None:
 
     blocks = list(event_pairs(low, stop))
 
-    rows = [(int(r) + part.start, int(e)) for part, row, event in blocks for r, e in zip(row, event, strict=True)]
+    rows = [
+        (int(r) + part.start, int(e)) for part, row, event in blocks for r, e in zip(row, event, strict=True)
+    ]
     assert rows == [(0, 0), (0, 1), (2, 2), (2, 3), (2, 4)]
 
 
@@ -76,5 +88,7 @@ def test_one_row_alone_has_the_bits_of_the_whole_batch() -> None:
     together = decayed_sums(time, code, 3, low, stop, as_of, (3 * DAY, 14 * DAY))
 
     for row in range(50):
-        alone = decayed_sums(time, code, 3, low[row : row + 1], stop[row : row + 1], as_of[:1], (3 * DAY, 14 * DAY))
+        alone = decayed_sums(
+            time, code, 3, low[row : row + 1], stop[row : row + 1], as_of[:1], (3 * DAY, 14 * DAY)
+        )
         assert (alone[0] == together[row]).all()

@@ -18,7 +18,6 @@ from pipeline.config import load_project
 N = 3_000
 START = np.datetime64("2024-01-01T08:00:00", "us")
 DAY = np.timedelta64(1, "D")
-END = "2025-01-01"
 Array = np.ndarray[Any, np.dtype[Any]]
 Plant = Callable[["_World"], None]
 
@@ -64,12 +63,11 @@ class _World:
         """The audit of this world written as CSV files."""
         tables = {"leads": self.leads, "events": self.events, "outcomes": self.outcomes}
         tables["field_changes"] = self.changes
-        lines = ["[data]", f'data_end = "{END}T00:00:00Z"']
+        lines = ["[data]", 'data_end = "2025-01-01T00:00:00Z"']
         for name, frame in tables.items():
             frame.to_csv(folder / f"{name}.csv", index=False)
             lines += [f"[data.{name}]", f'path = "{name}.csv"']
-        text = "\n".join([*lines, attributes])
-        (folder / "lead-scoring.toml").write_text(text, encoding="utf-8")
+        (folder / "lead-scoring.toml").write_text("\n".join([*lines, attributes]), encoding="utf-8")
         return audit_project(load_project(folder / "lead-scoring.toml"))
 
 

@@ -16,7 +16,6 @@ from pipeline.draft import Draft, draft_project
 from pipeline.simulate import WorldSettings, simulate_to_folder
 from pipeline.tables.load import load_tables
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
 N = 200
 
 
@@ -238,39 +237,6 @@ def test_the_draft_is_the_same_each_time(tmp_path: Path) -> None:
     assert _load(files, tmp_path)[0] == _load(files, tmp_path)[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "files", "label"),
-    [
-        ("x_education", ["Leads.csv"], "Converted"),
-        ("uci_bank", ["bank-additional-full.csv.gz"], "y"),
-        ("maven_crm", ["sales_pipeline.csv", "accounts.csv"], "deal_stage"),
-    ],
-)
-def test_real_flat_exports_are_drafted_and_load(
-    tmp_path: Path, name: str, files: list[str], label: str
-) -> None:
-    if not (DATA / name).is_dir():
-        pytest.skip(f"the real data set {name} is not at {DATA}")
-
-    _, project = _load([DATA / name / file for file in files], tmp_path)
-
-    assert project.static is not None
-    assert project.static.label == label
-    assert load_tables(project).quarantine.empty
-
-
-def test_the_loan_log_is_drafted_and_loads(tmp_path: Path) -> None:
-    if not (DATA / "bpic2012").is_dir():
-        pytest.skip(f"the real data set bpic2012 is not at {DATA}")
-    files = [DATA / "bpic2012" / name for name in ("leads.csv", "events.csv.gz", "outcomes.csv")]
-
-    _, project = _load(files, tmp_path)
-
-    assert project.target.won == ("A_APPROVED",)
-    assert project.target.not_terminal == ("OPEN",)
-    assert len(load_tables(project).events) == 262_200
-
-
 def test_other_values_of_a_label_are_drafted_as_open(tmp_path: Path) -> None:
     stages = {"id": range(60), "deal_stage": ["Won", "Lost", "Engaging"] * 20, "x": [1.5, 2.5] * 30}
 
@@ -278,3 +244,27 @@ def test_other_values_of_a_label_are_drafted_as_open(tmp_path: Path) -> None:
 
     assert project.static is not None
     assert project.static.open == ("Engaging",)
+
+
+def test_a_column_that_only_has_the_name_of_an_optional_one_is_mapped_to_nothing(tmp_path: Path) -> None:
+    files = _salesforce(tmp_path)
+    events = pd.read_csv(files[2]).assign(Value="high")
+    events.to_csv(files[2], index=False)
+
+    _, project = _load(files, tmp_path)
+
+    assert project.data.events is not None
+    assert project.data.events.columns["value"] == ""
+    assert load_tables(project).events["value"].isna().all()
+
+
+def test_a_creation_time_that_cannot_be_read_is_told_and_is_no_attribute(tmp_path: Path) -> None:
+    files = _salesforce(tmp_path)
+    leads = pd.read_csv(files[0]).drop(columns="Created Date").assign(created_at="spring")
+    leads.to_csv(files[0], index=False)
+
+    draft, project = _load(files, tmp_path)
+
+    assert "No creation time was found" in draft.text
+    assert "created_at" not in project.attributes.kinds()
+    assert "created_at" not in project.attributes.barred

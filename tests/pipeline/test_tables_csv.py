@@ -186,6 +186,20 @@ def test_quoted_newlines_delimiters_and_quotes_are_read() -> None:
     assert source.blank_lines == 0
 
 
+def test_many_lines_that_might_close_each_other_are_damaged_in_pairs() -> None:
+    source = read("lead_id,x,y\n" + '",x\n' * 5000 + "L1,a,b\n")
+
+    assert [code for _, code, _ in damage(source)] == ["missing_field"] * 2500
+    assert rows(source) == [["L1", "a", "b"]]
+
+
+def test_a_quote_that_closes_beyond_the_longest_record_costs_its_line_alone() -> None:
+    source = read('lead_id,x\nL1,"a\n' + ("y" * 1000 + "\n") * 500 + 'z"\nL2,b\n')
+
+    assert damage(source)[0] == (2, "unclosed_quote", 'L1,"a')
+    assert rows(source) == [["L2", "b"]]
+
+
 def test_a_record_over_two_lines_with_an_extra_field_is_one_damaged_record() -> None:
     source = read('lead_id,x\nL1,"a\nb",c\nL2,d\n')
 

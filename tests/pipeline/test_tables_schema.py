@@ -106,6 +106,15 @@ def test_a_repeated_column_name_is_refused(tmp_path: Path) -> None:
         load(tmp_path, "lead_id,source,size,size\nL1,web,5,6\n")
 
 
+def test_a_contract_column_may_be_an_attribute_too(tmp_path: Path) -> None:
+    attributes = {"at_creation": {"category": ["source"], "boolean": ["is_priority"]}}
+    accounts = "account_id,is_priority\nA1,yes\nA2,no\n"
+
+    tables = load(tmp_path, other={"accounts": accounts}, attributes=attributes)
+
+    assert list(tables.accounts.columns) == ["account_id", "is_priority"]
+
+
 def test_several_columns_without_a_name_are_let_pass(tmp_path: Path) -> None:
     tables = load(tmp_path, "lead_id,source,size,,\nL1,web,5,,\n")
 
@@ -175,6 +184,7 @@ def test_an_id_is_no_attribute(tmp_path: Path, name: str) -> None:
 
 
 STATIC: dict[str, Any] = {"snapshots": {"mode": "static"}, "static": {"label": "Won", "order": "Number"}}
+DATED: dict[str, Any] = {"snapshots": {"mode": "static"}, "static": {"label": "Won", "order": "created_at"}}
 EXPORT = "Number,source,size,Won\n10,web,1,Yes\n11,fair,2,No\n12,web,3,\n"
 
 
@@ -185,6 +195,13 @@ def test_a_flat_export_keeps_label_and_order_as_text(tmp_path: Path) -> None:
     assert tables.leads["Number"].tolist() == ["10", "11", "12"]
     assert tables.leads["Won"].fillna("?").tolist() == ["Yes", "No", "?"]
     assert list(tables.leads.columns)[3:] == ["Won", "Number", "source", "size"]
+
+
+def test_the_creation_time_may_be_the_order_of_a_flat_export(tmp_path: Path) -> None:
+    tables = load(tmp_path, LEADS.replace("size", "Won"), attributes={}, **DATED)
+
+    assert str(tables.leads["created_at"].dtype) == "datetime64[us, UTC]"
+    assert list(tables.leads.columns) == ["lead_id", "created_at", "account_id", "Won"]
 
 
 def test_the_row_number_may_be_the_id_of_a_flat_export(tmp_path: Path) -> None:

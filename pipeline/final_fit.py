@@ -1,0 +1,133 @@
+"""The final fit: the chosen recipe on all mature rows, as a bundle."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.builder import build_features, learn_catalogue
+from features.catalogue import Catalogue
+from features.contracts import Tables
+from features.points import preset_lines
+from models.bands import POINTS_TABLE_ANCHORS
+from models.bundle import GOLDEN_ROWS, Bundle, write_bundle
+from models.calibration import IDENTITY
+from models.classifier import PointsRung
+from models.grades import Grades, fit_grades
+from models.ladder import Recipe, fit_rung
+from models.scorer import Scorer
+from models.trainer import Evaluation
+from pipeline.config import Project
+from pipeline.dataset import Dataset
+from pipeline.record import Verdict
+
+__all__ = ["FinalFit", "question_of"]
+
+Float64 = NDArray[np.float64]
+GRADED_ROWS = 5_000
+PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "lightgbm", "mlflow")
+NO_GRADES = fit_grades([0.0], [0.0])
+
+
+def question_of(project: Project) -> dict[str, Any]:
+    """What a model answers; versions with another question do not compete and share no anchors."""
+    target = project.target.model_dump(mode="json")
+    label = project.static.model_dump(mode="json") if project.static else None
+    return {"mode": project.snapshots.mode, "target": target, "static": label}
+
+
+@dataclass(frozen=True)
+class FinalFit:
+    """All that the final fit needs: what development chose, and every mature row.
+
+    `evaluation` is None where there was too little to learn from.
+    """
+
+    project: Project
+    dataset: Dataset
+    tables: Tables
+    evaluation: Evaluation | None
+    verdict: Verdict
+    champion: Bundle | None
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The features as all mature rows make them."""
+        return learn_catalogue(self.dataset.data, self.dataset.rows, self.dataset.sources)
+
+    def write(self, folder: Path, tell: Callable[[str], None]) -> Bundle | None:
+        """Fit and write the bundle.
+
+        A refused model has none, unless the user gave a points table with an MQL line: then that table
+        stands as it is, in points and without probabilities.
+        """
+        lines = preset_lines(self.project.points) if self.project.points else (None, None)
+        if self.verdict == "refused" and lines[0] is None:
+            return None
+        X = build_features(self.dataset.data, self.dataset.rows, self.catalogue, self.dataset.sources)
+        tell(f"final fit on {len(X):,} rows")
+        if self.verdict == "refused" and lines[0] is not None:
+            scorer = self._table_scorer((lines[0], lines[1]))
+        else:
+            scorer = self._model_scorer(X)
+        grades = self.champion.scorer.grades if self.champion else _grades(scorer, X)
+        golden = X[_spread_rows(len(X), GOLDEN_ROWS)]
+        return write_bundle(
+            folder, replace(scorer, grades=grades), self.dataset.sources, golden, self._record(X)
+        )
+
+    def _model_scorer(self, X: Float64) -> Scorer:
+        chosen = self.evaluation
+        assert chosen is not None
+        rung = fit_rung(chosen.recipe, X, self.dataset.y, self.catalogue, self.project.model)
+        return Scorer(
+            rung, chosen.recipe.rung, self.catalogue, chosen.selection.calibration, chosen.anchors,
+            self.project.bands, NO_GRADES,
+        )  # fmt: skip
+
+    def _table_scorer(self, lines: tuple[float, float | None]) -> Scorer:
+        """The user's table as it stands: one point is one point, the lines are its own."""
+        rules = self.catalogue.columns(["points"])
+        rung = PointsRung(rules, np.zeros(len(rules)), 0.0, 1.0, len(self.catalogue))
+        return Scorer(
+            rung, "points", self.catalogue, IDENTITY, POINTS_TABLE_ANCHORS, self.project.bands, NO_GRADES,
+            table_lines=lines,
+        )  # fmt: skip
+
+    def _record(self, X: Float64) -> dict[str, Any]:
+        found = self.evaluation
+        recipe = found.recipe if found else Recipe("points")
+        categories = [(i, f) for i, f in enumerate(self.catalogue.features) if f.is_category]
+        return {
+            "verdict": self.verdict,
+            "question": question_of(self.project),
+            "recipe": {**recipe.__dict__, "weights": list(recipe.weights)},
+            "settings": self.project.model_dump(mode="json"),
+            "metrics": {n: i.value for n, i in found.intervals.items()}
+            if found and self.verdict != "refused"
+            else {},
+            "training": {
+                "rows": len(X),
+                "leads": len(np.unique(self.dataset.lead_code)),
+                "conversions": int(self.dataset.y.sum()),
+            },
+            "other_share": {f.name: float(np.mean(X[:, i] == len(f.levels))) for i, f in categories},
+            "digests": self.tables.digests,
+            "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        }
+
+
+def _grades(scorer: Scorer, X: Float64) -> Grades:
+    phi, _ = scorer.rung.contributions(X[_spread_rows(len(X), GRADED_ROWS)])
+    return fit_grades(*scorer.grade_sums(phi))
+
+
+def _spread_rows(n: int, most: int) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))

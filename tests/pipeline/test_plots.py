@@ -1,0 +1,125 @@
+"""The pictures: what they load, which colours they use, that they are the same each time."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.plots import (
+    GRID,
+    INK,
+    MUTED,
+    SERIES,
+    GainPoint,
+    ReliabilityPoint,
+    gain_plot,
+    importance_plot,
+    png,
+    reliability_plot,
+    score_plot,
+    svg,
+)
+
+SHARES = np.linspace(0, 1, 1_001)
+
+
+def reliability() -> Any:
+    """Two bins, one without a conversion."""
+    return reliability_plot(
+        [ReliabilityPoint(0.02, 0.0, 0.0, 0.05, 100), ReliabilityPoint(0.4, 0.5, 0.4, 0.6, 90)]
+    )
+
+
+def gain() -> Any:
+    """Two curves and an interval."""
+    points = [GainPoint(0.2, 0.5, 0.4, 0.6), GainPoint(0.5, 0.8, 0.7, 0.9)]
+    return gain_plot({"Blend": (SHARES, np.sqrt(SHARES)), "Points table": (SHARES, SHARES)}, points)
+
+
+def scores() -> Any:
+    """Scores of both outcomes with two lines."""
+    return score_plot(
+        np.array([5.0, 20.0, 60.0, 100.0]), np.array([0.0, 0.0, 1.0, 1.0]), {"MQL": 50.0, "SQL": 80.0}
+    )
+
+
+def importance() -> Any:
+    """Two groups, one with a name that needs escaping."""
+    return importance_plot({"Pricing <views>": 0.7, "Seniority": 0.3}, "Share of the gain")
+
+
+DRAWN = pytest.mark.parametrize("draw", [reliability, gain, scores, importance])
+
+
+@DRAWN
+def test_a_picture_for_the_page_loads_nothing_and_takes_its_colours_from_the_page(draw: Any) -> None:
+    text = svg(draw(), "one", "A title")
+
+    assert text.startswith("<svg viewBox=")
+    assert 'role="img" aria-label="A title"' in text
+    assert "http" not in text
+    assert "var(--series-1)" in text
+    assert not any(colour in text for colour in (INK, MUTED, GRID, *SERIES))
+
+
+@DRAWN
+def test_pictures_on_one_page_share_no_id(draw: Any) -> None:
+    first, second = (set(re.findall(r'\bid="([^"]+)"', svg(draw(), name, ""))) for name in ("one", "two"))
+
+    assert first
+    assert not first & second
+
+
+@DRAWN
+def test_every_reference_inside_a_picture_has_its_target(draw: Any) -> None:
+    text = svg(draw(), "one", "")
+
+    wanted = set(re.findall(r'href="#([^"]+)"', text)) | set(re.findall(r"url\(#([^)]+)\)", text))
+    assert wanted <= set(re.findall(r'\bid="([^"]+)"', text))
+
+
+@DRAWN
+def test_the_same_picture_gives_the_same_bytes(draw: Any) -> None:
+    assert png(draw()) == png(draw())
+    assert svg(draw(), "one", "A title") == svg(draw(), "one", "A title")
+
+
+@DRAWN
+def test_drawing_leaves_the_settings_of_matplotlib_alone(draw: Any) -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+
+    assert png(draw()).startswith(b"\x89PNG")
+    assert dict(mpl.rcParams) == before
+
+
+def test_titles_and_names_are_escaped() -> None:
+    text = svg(importance(), "one", 'Who & "why" <b>')
+
+    assert "<views>" not in text
+    assert 'aria-label="Who &amp; &quot;why&quot; &lt;b>"' in text
+
+
+def test_a_long_curve_is_thinned_to_its_shape_with_both_ends() -> None:
+    line = gain_plot({"Blend": (SHARES, np.sqrt(SHARES))}).axes[0].lines[1]
+
+    assert len(line.get_xdata()) == 400
+    assert (line.get_xdata()[0], line.get_xdata()[-1], line.get_ydata()[-1]) == (0.0, 1.0, 1.0)
+
+
+def test_scores_of_each_outcome_add_up_to_one() -> None:
+    filled, outlined = scores().axes[0].patches[2:4]
+
+    assert filled.get_data().values.sum() == pytest.approx(1.0)
+    assert outlined.get_data().values.sum() == pytest.approx(1.0)
+    assert outlined.get_label() == "bought (2 rows)"
+
+
+def test_one_outcome_alone_can_be_drawn() -> None:
+    figure = score_plot(np.array([10.0, 20.0]), np.zeros(2), {"MQL": 50.0})
+
+    assert png(figure).startswith(b"\x89PNG")
