@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.asof import Examples
 from features.catalogue import Feature
 from features.durations import MICROSECONDS
 from features.kernel import event_pairs, first_at_or_after
-from features.prepare import FeatureSources, Prepared
+from features.prepare import FeatureSources
 from features.titles import department
 from features.view import RowView
 
@@ -22,38 +21,41 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 DAY = MICROSECONDS["d"]
 RECENT = 30 * DAY
+_OTHERS = "activity of colleagues"
+_OF_COLLEAGUES = (
+    Feature("account", "people", "known", 0, "count", 0, "people", "other people known at the company"),
+    Feature("account", "people", "active", RECENT, "count", 0, "people_active", "colleagues active"),
+    Feature("account", "others", "count", 7 * DAY, "count", 0, "others", _OTHERS),
+    Feature("account", "others", "count", RECENT, "count", 0, "others", _OTHERS),
+    Feature("account", "others", "count", 90 * DAY, "count", 0, "others", _OTHERS),
+    Feature("account", "others", "days_since", 0, "days", 0, "others", _OTHERS),
+    Feature("account", "won", "count", 0, "count", 0, "account_won", "earlier purchases of the company"),
+    Feature(
+        "account",
+        "lost",
+        "count",
+        0,
+        "count",
+        0,
+        "account_lost",
+        "earlier leads of the company without a purchase",
+    ),
+)
+_DEPARTMENTS = Feature(
+    "account", "departments", "active", 90 * DAY, "count", 0, "departments", "departments reached"
+)
+_PRIORITY = Feature("account", "is_priority", "value", 0, "flag", 0, "priority", "priority list")
 
 
 def describe_account(view: RowView, sources: FeatureSources) -> list[Feature]:
     """Account features, where leads belong to accounts."""
     found: list[Feature] = []
-    has_mates = bool((np.diff(view.data.member_start) > 1).any())
-    if has_mates:
-        found += [
-            Feature(
-                "account", "people", "known", 0, "count", 0, "people", "other people known at the company"
-            ),
-            Feature("account", "people", "active", RECENT, "count", 0, "people_active", "colleagues active"),
-        ]
-        for window in (7 * DAY, RECENT, 90 * DAY):
-            found.append(
-                Feature("account", "others", "count", window, "count", 0, "others", "activity of colleagues")
-            )
-        found.append(
-            Feature("account", "others", "days_since", 0, "days", 0, "others", "activity of colleagues")
-        )
-        found.append(
-            Feature(
-                "account", "won", "count", 0, "count", 0, "account_won", "earlier purchases of the company"
-            )
-        )
+    if (np.diff(view.data.member_start) > 1).any():
+        found += _OF_COLLEAGUES
         if title_attribute(sources) is not None:
-            words = "departments reached"
-            found.append(
-                Feature("account", "departments", "active", 90 * DAY, "count", 0, "departments", words)
-            )
+            found.append(_DEPARTMENTS)
     if "is_priority" in view.data.leads and view.data.leads["is_priority"].notna().any():
-        found.append(Feature("account", "is_priority", "value", 0, "flag", 0, "priority", "priority list"))
+        found.append(_PRIORITY)
     return found
 
 
@@ -61,8 +63,9 @@ def account_column(view: RowView, feature: Feature, sources: FeatureSources) -> 
     """The column of an account feature; NaN where the lead belongs to no account."""
     if feature.source == "is_priority":
         return view.data.leads["is_priority"].to_numpy(dtype=np.float64)[view.rows.lead]
-    if feature.source == "won":
-        found = _wins_before(view.data, view.rows)
+    if feature.source in {"won", "lost"}:
+        endings = view.data.wins if feature.source == "won" else view.data.losses
+        found = _endings_before(endings, view.data.account[view.rows.lead], view.rows.as_of)
     elif feature.op == "known":
         found = _per_row(view, lambda row, _mate: np.ones(len(row)))
     elif feature.op == "active" and feature.source == "people":
@@ -150,10 +153,8 @@ def _departments(view: RowView, window: int, sources: FeatureSources) -> Float64
     return result
 
 
-def _wins_before(data: Prepared, rows: Examples) -> Float64:
-    owner, moment, _ = data.wins
-    account = data.account[rows.lead]
-    low, high = np.searchsorted(owner, account), np.searchsorted(owner, account, side="right")
-    return (first_at_or_after(moment, low.astype(np.int64), high.astype(np.int64), rows.as_of) - low).astype(
-        np.float64
-    )
+def _endings_before(endings: tuple[Int64, Int64], account: Int64, as_of: Int64) -> Float64:
+    owner, moment = endings
+    low = np.searchsorted(owner, account).astype(np.int64)
+    high = np.searchsorted(owner, account, side="right").astype(np.int64)
+    return (first_at_or_after(moment, low, high, as_of) - low).astype(np.float64)

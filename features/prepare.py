@@ -66,7 +66,7 @@ class Prepared:
     created : (leads,) microseconds, `NEVER` where unknown.
     account : (leads,) index of the account, -1 for none.
     members : lead positions sorted by account; `member_start[a] : member_start[a + 1]` are those of account a.
-    wins : (account, moment) of every win, sorted.
+    wins, losses : (account, moment) of every outcome that is a win, and of every other; sorted.
     lead_changes, account_changes : change logs by field.
     """
 
@@ -76,7 +76,8 @@ class Prepared:
     members: Int64
     member_start: Int64
     events: CleanedEvents
-    wins: tuple[Int64, Int64, Int64]
+    wins: tuple[Int64, Int64]
+    losses: tuple[Int64, Int64]
     lead_changes: dict[str, ChangeLog] = field(default_factory=dict)
     account_changes: dict[str, ChangeLog] = field(default_factory=dict)
     spells: Spells | None = None
@@ -100,7 +101,8 @@ def prepare(tables: Tables, sources: FeatureSources) -> Prepared:
         members=members,
         member_start=member_start,
         events=clean_events(tables.events, leads, sources.events, sources.target.outcome_events),
-        wins=_wins(spells, account),
+        wins=_endings(spells, account, is_won=True),
+        losses=_endings(spells, account, is_won=False),
         lead_changes=_change_logs(tables.field_changes, "lead_id", pd.Index(leads["lead_id"])),
         account_changes=_change_logs(tables.field_changes, "account_id", _account_index(leads["account_id"])),
         spells=spells,
@@ -140,15 +142,14 @@ def _accounts(account_id: pd.Series) -> tuple[Int64, Int64, Int64]:
     return account, members, member_start.astype(np.int64)
 
 
-def _wins(spells: Spells | None, account: Int64) -> tuple[Int64, Int64, Int64]:
-    """Wins at accounts as (account, moment, lead), sorted."""
-    empty = np.zeros(0, dtype=np.int64)
+def _endings(spells: Spells | None, account: Int64, *, is_won: bool) -> tuple[Int64, Int64]:
+    """Outcomes at accounts, won or not, as (account, moment), sorted."""
     if spells is None:
-        return empty, empty, empty
-    rows = np.flatnonzero(spells.is_won & (spells.end != NEVER) & (account[spells.lead] >= 0))
-    owner, moment, lead = account[spells.lead[rows]], spells.end[rows], spells.lead[rows]
-    order = np.lexsort((lead, moment, owner))
-    return owner[order], moment[order], lead[order]
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    rows = np.flatnonzero((spells.is_won == is_won) & (spells.end != NEVER) & (account[spells.lead] >= 0))
+    owner, moment = account[spells.lead[rows]], spells.end[rows]
+    order = np.lexsort((moment, owner))
+    return owner[order], moment[order]
 
 
 def _change_logs(changes: pd.DataFrame, key: str, index: pd.Index[str]) -> dict[str, ChangeLog]:

@@ -15,6 +15,7 @@ __all__ = ["Encoding", "learn_encoding"]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 RECENT_DAYS = 14.0
+_FARTHEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Encoding:
         encoded = np.empty((len(X), len(self.feature)))
         for number in range(len(self.feature)):
             encoded[:, number] = (self._raw(X, number) - self.center[number]) / self.scale[number]
-        np.nan_to_num(encoded, copy=False, nan=0.0)
+        np.nan_to_num(encoded, copy=False, nan=0.0, posinf=_FARTHEST, neginf=-_FARTHEST)
         return encoded
 
     def _raw(self, X: Float64, number: int) -> Float64:
@@ -89,9 +90,7 @@ def learn_encoding(X: Float64, catalogue: Catalogue, chosen: Int64, least_rows: 
             shape = _shape_of(feature)
             candidates.append((-1, shape, _transformed(column, shape)))
         for level, shape, values in candidates:
-            if shape == "decay" and level == -2:
-                continue
-            if varies := _spread(values, least_rows, is_flag=level != -1):
+            if varies := _spread(values, least_rows):
                 columns.append((int(position), level, shape, *varies))
     table = list(zip(*columns, strict=True)) if columns else [(), (), (), (), ()]
     return Encoding(
@@ -121,11 +120,14 @@ def _transformed(column: Float64, shape: str) -> Float64:
     return column
 
 
-def _spread(values: Float64, least_rows: int, *, is_flag: bool) -> tuple[float, float] | None:
+def _spread(values: Float64, least_rows: int) -> tuple[float, float] | None:
+    """Mean and deviation; None unless at least `least_rows` rows differ from the most frequent value.
+
+    A few odd rows would get a huge standardised value, which a penalty on the weight does not hold.
+    """
     known = values[~np.isnan(values)]
-    if len(known) < 2 * least_rows:
-        return None
-    if is_flag and not least_rows <= known.sum() <= len(known) - least_rows:
+    # a value that all rows but a few share is the median
+    if len(known) < 2 * least_rows or (known != np.median(known)).sum() < least_rows:
         return None
     scale = float(known.std())
     return (float(known.mean()), scale) if scale > 1e-12 else None

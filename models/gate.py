@@ -253,9 +253,8 @@ def _slice_check(name: str, y: Array, p: Array, is_judged: bool, is_failed: bool
 def _meets(found: Interval, limits: tuple[float, float], widest: float) -> Status:
     if not (found.high >= limits[0] and found.low <= limits[1] and np.isfinite(found.value)):
         return "failed"
-    if not (found.low > 0.0 and widest * found.low >= found.high):
-        return "not_shown"
-    return "passed"
+    is_narrow = found.low > 0.0 and widest * found.low >= found.high
+    return "passed" if is_narrow and limits[0] <= found.value <= limits[1] else "not_shown"
 
 
 def _said(found: Interval) -> str:

@@ -58,13 +58,21 @@ class Trial:
 
 @dataclass(frozen=True)
 class Selection:
-    """The recipe chosen, with its calibration on all out-of-fold rows and the trials of every rung."""
+    """The recipe chosen, each rung's calibration on all out-of-fold rows, and the trials of every rung.
+
+    `margins` and `log_odds` (m,) are the chosen rung's, on the out-of-fold rows.
+    """
 
     recipe: Recipe
-    calibration: Calibration
+    calibrations: dict[str, Calibration]
     margins: Float64
     log_odds: Float64
     trials: tuple[Trial, ...]
+
+    @property
+    def calibration(self) -> Calibration:
+        """The chosen rung's."""
+        return self.calibrations[self.recipe.rung]
 
 
 def out_of_fold(
@@ -114,7 +122,7 @@ def select_rung(
     weights = (0.0, 0.5, 0.5)
     if "blend" in rungs:
         weights = blend_weights(found.margins["logistic"], found.margins["lightgbm"], labels, found.block)
-    fitted = {
+    fitted: dict[str, Calibration] = {
         rung: fit_calibration(_margins(found, rung, weights), labels, found.block, clusters) for rung in rungs
     }
     trials = [Trial(rung, row_log_loss(labels, _crossed(found, rung, labels, clusters))) for rung in rungs]
@@ -127,7 +135,7 @@ def select_rung(
     rung = next(trial.rung for trial in judged if not trial.clearly_worse)
     recipe = Recipe(rung, found.penalty, found.typical_rounds, weights)
     margins = _margins(found, rung, weights)
-    return Selection(recipe, fitted[rung], margins, fitted[rung].log_odds(margins), judged)
+    return Selection(recipe, fitted, margins, fitted[rung].log_odds(margins), judged)
 
 
 def _ranks(calibration: Calibration) -> bool:

@@ -14,6 +14,8 @@ __all__ = ["Fold", "Slices", "Timeline", "fold_tail", "random_folds", "rolling_f
 
 Int64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+# each draw has its own numbers: a tail drawn like the test would be empty, the test having taken its clusters
+_TEST, _FOLDS, _TAIL = 0, 1_000_003, 7_000_000_001
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,18 @@ def slices_of(timeline: Timeline, settings: SplitSettings) -> Slices:
     """
     n = len(timeline.order)
     if not timeline.is_ordered:
-        test = _hashed(timeline.cluster) < settings.test_share
+        test = _hashed(timeline.cluster, _TEST) < settings.test_share
         return Slices(np.flatnonzero(~test), np.zeros(0, dtype=np.int64), np.flatnonzero(test), 0)
     if n == 0:
         raise InputError("There are no examples with a complete outcome window; nothing can be trained.")
     ranked = np.sort(timeline.order)
     start = int(ranked[min(n - 1, int(np.floor(n * (1 - settings.test_share))))])
     is_test = timeline.order >= start
+    if is_test.all():
+        raise InputError(
+            f"All {n} rows lie at one moment or so few that none is left before the test. "
+            "Use more snapshots (snapshots.every), a smaller split.test_share, or a longer history."
+        )
     is_development = ~is_test & (timeline.known_at <= start)
     if not is_development.any():
         raise InputError(
@@ -120,7 +127,8 @@ def fold_tail(
     """A fold's training rows as (fit, tail) for early stopping: the tail is its last part in time.
 
     Rows whose labels reach into the tail are left out of the fit while at least half of the conversions
-    remain; otherwise whole clusters are drawn by hash.
+    remain; otherwise whole clusters are drawn by hash, and single rows where there is but one cluster.
+    Neither part is empty, given two rows.
     """
     if timeline.is_ordered:
         order = timeline.order[train]
@@ -128,8 +136,20 @@ def fold_tail(
         tail, fit = train[order >= start], train[(order < start) & (timeline.known_at[train] <= start)]
         if y[fit].sum() >= max(10.0, 0.5 * y[train].sum()) and y[tail].sum() >= 5:
             return fit, tail
-    is_tail = _hashed(timeline.cluster[train]) < share
+    is_tail = _drawn(timeline.cluster[train], share)
+    if is_tail.all() or not is_tail.any():
+        is_tail = _drawn(np.arange(len(train)), share)
     return train[~is_tail], train[is_tail]
+
+
+def _drawn(cluster: Int64, share: float) -> Bools:
+    """Whole clusters, in the order of their hash, while at most this share of the rows is drawn; at least one."""
+    clusters, place, rows = np.unique(cluster, return_inverse=True, return_counts=True)
+    ranked = np.argsort(_hashed(clusters, _TAIL), kind="stable")
+    is_drawn = np.zeros(len(clusters), dtype=bool)
+    is_drawn[ranked] = np.cumsum(rows[ranked]) <= share * len(cluster)
+    is_drawn[ranked[:1]] = True
+    return np.asarray(is_drawn[place])
 
 
 def _can_train(y: NDArray[np.float64]) -> bool:
@@ -153,14 +173,14 @@ def random_folds(
     timeline: Timeline, rows: Int64, y: NDArray[np.float64], settings: SplitSettings
 ) -> list[Fold]:
     """Folds of whole clusters drawn by hash, for rows without a usable order."""
-    part = np.floor(_hashed(timeline.cluster[rows] + 1_000_003) * max(2, settings.folds)).astype(np.int64)
+    part = np.floor(_hashed(timeline.cluster[rows], _FOLDS) * max(2, settings.folds)).astype(np.int64)
     folds = [Fold(rows[part != k], rows[part == k], k) for k in range(max(2, settings.folds))]
     return [f for f in folds if _can_train(y[f.train]) and 0 < y[f.validate].sum() < len(f.validate)]
 
 
-def _hashed(cluster: Int64) -> NDArray[np.float64]:
-    """A number in [0, 1) for each cluster, spread evenly (splitmix64)."""
-    z = cluster.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+def _hashed(cluster: Int64, draw: int) -> NDArray[np.float64]:
+    """A number in [0, 1) for each cluster, spread evenly and anew for each draw (splitmix64)."""
+    z = (cluster + draw).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) / float(2**53)

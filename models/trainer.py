@@ -14,7 +14,7 @@ from features.catalogue import Catalogue
 from features.errors import NoModelError
 from models import metrics
 from models.bands import Anchors, anchors_from
-from models.calibration import fit_calibration, row_log_loss
+from models.calibration import row_log_loss
 from models.gate import Check, judge_calibration, judge_refusal
 from models.intervals import Interval, bootstrap_intervals
 from models.ladder import Recipe, fit_rung
@@ -52,6 +52,8 @@ class Examples:
     X : (n, features), y : (n,) 1 or 0.
     lead : (n,) code of the lead, in lead_id order; account : (n,) code or -1.
     age : (n,) checkpoint of age in microseconds, 0 for calendar cuts.
+    amount : (n,) amount of the win where known, else NaN; for anchors by value.
+    n_scored : leads scored at one time; for anchors by capacity.
     """
 
     X: Float64
@@ -60,6 +62,8 @@ class Examples:
     lead: Int64
     account: Int64
     age: Int64
+    amount: Float64 | None = None
+    n_scored: int | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class Evaluation:
     test_log_odds : (test,) calibrated log-odds by the recipe fitted on development.
     intervals : each metric on the test with its 95 % interval, clustered by account, else lead.
     by_rung : each rung's plain metrics on the test, calibrated on the same out-of-fold rows.
+    log_odds_by_rung : (test,) of each rung.
     by_age : AUC by checkpoint of age.
     unseen_accounts : AUC on the test rows of accounts never trained on, if there are enough.
     """
@@ -100,6 +105,7 @@ class Evaluation:
     test_log_odds: Float64
     intervals: dict[str, Interval]
     by_rung: dict[str, dict[str, float]]
+    log_odds_by_rung: dict[str, Float64]
     by_age: dict[int, Interval]
     unseen_accounts: Interval | None
     refusal: tuple[Check, Check]
@@ -142,12 +148,12 @@ def evaluate(
     _require_conversions(y, slices, folds)
     found = out_of_fold(examples.X, y, catalogue, timeline, folds, model, progress)
     selection = select_rung(found, y, timeline, model, catalogue)
-    anchors = champion_anchors or anchors_from(expit(selection.log_odds), y[found.rows], plan.bands)
+    anchors = champion_anchors or _anchors(examples, found, selection, plan)
     test = slices.test[np.lexsort((timeline.order[slices.test], examples.lead[slices.test]))]
     if progress is not None:
         progress(f"test: {len(test):,} rows, read once")
-    log_odds, by_rung = _read_test(examples, catalogue, slices, selection, found, model, test)
-    labels, clusters = y[test], timeline.cluster[test]
+    of_rungs = _read_test(examples, catalogue, slices, selection, model, test)
+    log_odds, labels, clusters = of_rungs[selection.recipe.rung], y[test], timeline.cluster[test]
     draw = partial(bootstrap_intervals, clusters=clusters, n_boot=model.bootstrap, seed=model.seed)
     intervals = draw(METRICS, labels, expit(log_odds))
     blocks = time_blocks(timeline.order[test]) if timeline.is_ordered else np.zeros(len(test), dtype=np.int64)
@@ -162,13 +168,20 @@ def evaluate(
         test_rows=test,
         test_log_odds=log_odds,
         intervals=intervals,
-        by_rung=by_rung,
+        by_rung={name: _plain_metrics(labels, odds) for name, odds in of_rungs.items()},
+        log_odds_by_rung=of_rungs,
         by_age=_by_age(examples.age[test], labels, log_odds, clusters, model),
         unseen_accounts=_unseen(examples, slices, test, log_odds, model),
         refusal=judge_refusal(labels, log_odds, blocks, clusters, plan.gate.auc_confidence),
         calibration_checks=tuple(checks),
         notes=tuple(notes),
     )
+
+
+def _anchors(examples: Examples, found: OutOfFold, selection: Selection, plan: Plan) -> Anchors:
+    amounts = None if examples.amount is None else examples.amount[found.rows]
+    p, y = expit(selection.log_odds), examples.y[found.rows]
+    return anchors_from(p, y, plan.bands, n_scored=examples.n_scored, amounts=amounts)
 
 
 def time_blocks(order: Int64, most: int = 6) -> Int64:
@@ -215,35 +228,31 @@ def _require_conversions(y: Float64, slices: Slices, folds: list[Fold]) -> None:
 
 
 def _read_test(
-    examples: Examples, catalogue: Catalogue, slices: Slices, selection: Selection, found: OutOfFold,
-    model: ModelSettings, test: Int64,
-) -> tuple[Float64, dict[str, dict[str, float]]]:  # fmt: skip
-    X_dev, y_dev, X_test = examples.X[slices.development], examples.y[slices.development], examples.X[test]
-    recipe, fold_y = selection.recipe, examples.y[found.rows]
+    examples: Examples, catalogue: Catalogue, slices: Slices, selection: Selection, model: ModelSettings, test: Int64
+) -> dict[str, Float64]:  # fmt: skip
+    """(test,) calibrated log-odds of every rung, each fitted on development."""
+    X, y, X_test = examples.X[slices.development], examples.y[slices.development], examples.X[test]
+    recipe = selection.recipe
     margins: dict[str, Float64] = {}
     for trial in selection.trials:
-        if trial.rung != "blend":
+        if trial.rung == "blend":
+            w = recipe.weights
+            margins["blend"] = w[0] + w[1] * margins["logistic"] + w[2] * margins["lightgbm"]
+        else:
             rung = Recipe(trial.rung, recipe.penalty, recipe.rounds, recipe.weights)
-            margins[trial.rung] = fit_rung(rung, X_dev, y_dev, catalogue, model).margin(X_test)
-    by_rung: dict[str, dict[str, float]] = {}
-    oof = dict(found.margins)
-    if any(trial.rung == "blend" for trial in selection.trials):
-        w = recipe.weights
-        for part in (margins, oof):
-            part["blend"] = w[0] + w[1] * part["logistic"] + w[2] * part["lightgbm"]
-    for name, values in margins.items():
-        odds = fit_calibration(
-            oof[name], fold_y, found.block, examples.timeline.cluster[found.rows]
-        ).log_odds(values)
-        p, labels = expit(odds), examples.y[test]
-        by_rung[name] = {
-            "auc": metrics.auc(labels, p),
-            "average_precision": metrics.average_precision(labels, p),
-            "log_loss": float(row_log_loss(labels, odds).mean()),
-            "brier": metrics.brier(labels, p),
-            "lift_at_10": metrics.lift_at(labels, p, 0.1),
-        }
-    return selection.calibration.log_odds(margins[recipe.rung]), by_rung
+            margins[trial.rung] = fit_rung(rung, X, y, catalogue, model).margin(X_test)
+    return {name: selection.calibrations[name].log_odds(values) for name, values in margins.items()}
+
+
+def _plain_metrics(y: Float64, log_odds: Float64) -> dict[str, float]:
+    p = expit(log_odds)
+    return {
+        "auc": metrics.auc(y, p),
+        "average_precision": metrics.average_precision(y, p),
+        "log_loss": float(row_log_loss(y, log_odds).mean()),
+        "brier": metrics.brier(y, p),
+        "lift_at_10": metrics.lift_at(y, p, 0.1),
+    }
 
 
 def _by_age(

@@ -75,6 +75,8 @@ def _account_text(feature: Feature, values: dict[tuple[str, int], float]) -> str
         return (
             f"{_count(value)} department{'' if value == 1 else 's'} at the company active in the last 90 days"
         )
+    if feature.source == "lost":
+        return f"{_count(value)} earlier lead{'' if value == 1 else 's'} of the company closed without a purchase"
     if feature.source == "won":
         return f"{_count(value)} earlier purchase{'' if value == 1 else 's'} by the company"
     return _counted_text("activities of colleagues", values)

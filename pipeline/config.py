@@ -143,6 +143,12 @@ class Project(Settings):
             )
         return self
 
+    def plain_settings(self) -> dict[str, Any]:
+        """The resolved settings as JSON values, without the store's address, which may hold a password."""
+        settings: dict[str, Any] = self.model_dump(mode="json")
+        settings["tracking"].pop("uri", None)
+        return settings
+
     @property
     def plan(self) -> Plan:
         """How the model is trained and judged."""
@@ -159,8 +165,12 @@ class Project(Settings):
 
     @property
     def tracking_uri(self) -> str:
-        """The MLflow store: the setting, else sqlite in the output folder."""
-        return self.tracking.uri or f"sqlite:///{(self.output_folder / 'mlflow.db').resolve()}"
+        """The MLflow store: the setting, else sqlite in the output folder; paths against the file's folder."""
+        uri = self.tracking.uri
+        if uri is None:
+            return f"sqlite:///{(self.output_folder / 'mlflow.db').resolve()}"
+        prefix, path = "sqlite:///", uri.removeprefix("sqlite:///")
+        return f"{prefix}{(self.root / path).resolve()}" if uri.startswith(prefix) else uri
 
 
 def load_project(path: Path, data: Path | None = None) -> Project:

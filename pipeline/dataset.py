@@ -33,6 +33,8 @@ class Dataset:
     ----------
     left_out : rows that are not examples, by reason: immature, in_grace, thinned, unlabelled.
     lead_code : (n,) rank of the lead by lead_id; account : (n,) code, -1 for none.
+    amount : (n,) amount of the lead's win, NaN where there is none.
+    n_open : leads open at the end of the data.
     """
 
     data: Prepared
@@ -43,6 +45,8 @@ class Dataset:
     lead_code: Int64
     account: Int64
     left_out: dict[str, int]
+    amount: Float64
+    n_open: int
 
 
 def sources_of(project: Project) -> FeatureSources:
@@ -69,27 +73,36 @@ def labelled_dataset(project: Project, tables: Tables) -> Dataset:
     data = prepare(tables, sources)
     if sources.is_static:
         rows, y, order, left_out, is_ordered = _static(data, project)
-        known_at = order
+        known_at, n_open = order, left_out["unlabelled"]
     else:
         rows, y, left_out = _snapshots(data, tables, project)
-        order, known_at, is_ordered = (
-            rows.as_of,
-            rows.as_of + project.target.horizon + project.target.outcome_delay,
-            True,
-        )
+        order, is_ordered, n_open = rows.as_of, True, _open_at_end(data, tables)
+        known_at = rows.as_of + project.target.horizon + project.target.outcome_delay
     rank = np.argsort(np.argsort(data.leads["lead_id"].to_numpy(dtype=object), kind="stable"), kind="stable")
     account = data.account[rows.lead]
     cluster = np.where(account >= 0, account, len(data.member_start) + rank[rows.lead])
     return Dataset(
-        data,
-        sources,
-        rows,
-        y,
-        Timeline(order, known_at, cluster, is_ordered),
-        rank[rows.lead],
-        account,
-        left_out,
+        data=data, sources=sources, rows=rows, y=y, timeline=Timeline(order, known_at, cluster, is_ordered),
+        lead_code=rank[rows.lead], account=account, left_out=left_out,
+        amount=np.where(y == 1.0, _won_amounts(data, tables, project)[rows.lead], np.nan), n_open=n_open,
+    )  # fmt: skip
+
+
+def _open_at_end(data: Prepared, tables: Tables) -> int:
+    assert data.spells is not None
+    end = _data_end(tables)
+    return int(((data.spells.start < end) & (data.spells.end >= end)).sum())
+
+
+def _won_amounts(data: Prepared, tables: Tables, project: Project) -> Float64:
+    """(leads,) amount of each lead's first win, NaN where there is none."""
+    won = tables.outcomes[
+        tables.outcomes["outcome"].isin(project.target.won) & tables.outcomes["amount"].notna()
+    ]
+    first = (
+        won.sort_values(["occurred_at", "lead_id"]).drop_duplicates("lead_id").set_index("lead_id")["amount"]
     )
+    return first.reindex(data.leads["lead_id"]).to_numpy(dtype=np.float64)
 
 
 def _snapshots(data: Prepared, tables: Tables, project: Project) -> tuple[Examples, Float64, dict[str, int]]:

@@ -109,7 +109,7 @@ class FinalFit:
             "verdict": self.verdict,
             "question": question_of(self.project),
             "recipe": {**recipe.__dict__, "weights": list(recipe.weights)},
-            "settings": self.project.model_dump(mode="json"),
+            "settings": self.project.plain_settings(),
             "metrics": {n: i.value for n, i in found.intervals.items()}
             if found and self.verdict != "refused"
             else {},

@@ -64,7 +64,7 @@ def reliability_plot(points: Sequence[ReliabilityPoint]) -> Any:
     """Promised against observed share, a bar for the interval of each bin; on the line is right."""
     predicted, observed, low, high, rows = (np.array(column) for column in zip(*points, strict=True))
     with _axes("What was promised", "What came true") as (figure, axes):
-        top = min(1.0, 1.08 * float(max(np.nanmax(high), predicted.max())))
+        top = min(1.03, 1.08 * float(max(np.nanmax(high), predicted.max())))
         diagonal = np.linspace(0, 1, 101)
         axes.plot(
             diagonal, diagonal, color=MUTED, linewidth=1, linestyle=DASHES[1], label="exactly as promised"
@@ -133,7 +133,7 @@ def importance_plot(shares: Mapping[str, float], label: str) -> Any:
     names, values = list(shares)[::-1], np.array(list(shares.values())[::-1])
     with _axes(label, "", height=0.9 + 0.27 * max(4, len(names))) as (figure, axes):
         axes.barh(np.arange(len(names)), values, color=SERIES[0], height=0.66)
-        axes.set_yticks(np.arange(len(names)), names)
+        axes.set_yticks(np.arange(len(names)), [_short(name) for name in names])
         axes.tick_params(axis="y", labelcolor=INK)
         axes.grid(visible=False, axis="y")
         axes.margins(y=0.01)
@@ -208,6 +208,10 @@ def _percent(axis: Any, top: float) -> None:
 
     axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axis.set_major_formatter(PercentFormatter(1.0, decimals=0 if top > 0.1 else 1, symbol=" %"))
+
+
+def _short(name: str, most: int = 46) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def _thinned(x: Float64, y: Float64, most: int = 400) -> Line:

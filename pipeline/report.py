@@ -120,7 +120,7 @@ def _facts(record: TrainingRecord) -> dict[str, Any]:
 def _cards(record: TrainingRecord) -> list[content.Figure]:
     named = {
         "recall_at_10": ("%", "of the buyers are among the best tenth of the list"),
-        "lift_at_10": ("x", "as many buyers in the best tenth as in any other tenth drawn blindly"),
+        "lift_at_10": ("x", "as many buyers in the best tenth as in a tenth drawn blindly"),
         "auc": ("%", "of the time a buyer is ranked above a non-buyer; chance is 50 %"),
         "calibration_ratio": ("2", "sales promised for each that came; 1 is right"),
     }
@@ -179,11 +179,11 @@ def _pictures(record: TrainingRecord) -> list[_Picture]:
     if len(evaluation.selection.trials) > 1:
         found.append(_Picture(
             "rungs", "Buyers found, rung by rung",
-            "On development, each row predicted by a fit that had not seen it: there the rung was chosen.",
+            "On the test. The rung was chosen on development, before the test was read.",
             plots.gain_plot(_rung_curves(record)),
         ))  # fmt: skip
-    if record.bundle is not None:
-        shares, label = importance(record.bundle)
+    shares, label = importance(record.bundle) if record.bundle is not None else ({}, "")
+    if shares:
         found.append(_Picture(
             "importance", "What the model looks at",
             "Weight of each kind of information in the model; it goes with buying, it need not cause it.",
@@ -193,24 +193,18 @@ def _pictures(record: TrainingRecord) -> list[_Picture]:
 
 
 def _rung_curves(record: TrainingRecord) -> dict[str, tuple[Float64, Float64]]:
-    found, w = record.evaluation.out_of_fold, record.evaluation.recipe.weights
-    y, curves = record.dataset.y[found.rows], {}
-    for trial in record.evaluation.selection.trials:
-        if trial.rung == "blend":
-            margins = w[0] + w[1] * found.margins["logistic"] + w[2] * found.margins["lightgbm"]
-        else:
-            margins = found.margins[trial.rung]
-        curves[RUNGS[trial.rung]] = gain_curve(y, margins)
-    return curves
+    found = record.evaluation
+    y = record.dataset.y[found.test_rows]
+    return {RUNGS[name]: gain_curve(y, odds) for name, odds in found.log_odds_by_rung.items()}
 
 
 def importance(bundle: Bundle) -> tuple[dict[str, float], str]:
     """Share of each reason group in the model, the largest first, and what the share is of.
 
     Trees: total gain of the splits. Logistic: absolute weights on standardised columns. Blend: both
-    shares, mixed by the blend's weights. Points: the mean points of a rule.
+    shares, mixed by the blend's weights. Points: the mean points of a rule on the golden rows.
     """
-    weights, label = _weights(bundle.scorer.rung, len(bundle.scorer.catalogue))
+    weights, label = _weights(bundle.scorer.rung, bundle.golden)
     total = weights.sum()
     shares: dict[str, float] = defaultdict(float)
     for feature, weight in zip(bundle.scorer.catalogue.features, weights, strict=True):
@@ -221,22 +215,21 @@ def importance(bundle: Bundle) -> tuple[dict[str, float], str]:
     return dict(ranked[:MOST_GROUPS]), label
 
 
-def _weights(rung: Any, n_features: int) -> tuple[Float64, str]:
+def _weights(rung: Any, golden: Float64) -> tuple[Float64, str]:
     if isinstance(rung, BlendRung):
-        linear, trees = (_weights(part, n_features)[0] for part in (rung.logistic, rung.trees))
+        linear, trees = (_weights(part, golden)[0] for part in (rung.logistic, rung.trees))
         parts = [each / each.sum() if each.sum() > 0 else each for each in (linear, trees)]
         return rung.weights[1] * parts[0] + rung.weights[2] * parts[
             1
         ], "Share of weights and of gain, blended"
     if isinstance(rung, LightGBMRung):
         return rung.importance(), "Share of the trees' gain"
+    found = np.zeros(golden.shape[1])
     if isinstance(rung, LogisticRung):
-        found = np.zeros(n_features)
         np.add.at(found, rung.encoding.feature, np.abs(rung.weights))
         return found, "Share of the absolute weights"
-    found = np.zeros(n_features)
     if isinstance(rung, PointsRung):
-        found[rung.rules] = np.abs(rung.means)
+        found[rung.rules] = np.abs(golden[:, rung.rules]).mean(axis=0)
     return found, "Share of the points given"
 
 

@@ -259,8 +259,8 @@ def base_rate_words(record: TrainingRecord) -> str:
     rates = f"{_formed(before, '%')} of the rows converted in development, {_formed(after, '%')} in the test"
     promised = f"{ratio:.2f} sales promised for each that came"
     has_moved, is_off = not (before > 0 and 0.8 <= after / before <= 1.25), not 0.8 <= ratio <= 1.25
-    if not has_moved:
-        return f"It hardly moved: {rates}; {promised}."
+    if record.verdict == "refused" or not has_moved:
+        return f"It {'moved' if has_moved else 'hardly moved'}: {rates}; {promised}."
     if not is_off:
         return f"It moved: {rates}. The probabilities followed it: {promised}."
     wrong = "too low" if ratio < 1 else "too high"

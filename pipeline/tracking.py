@@ -21,7 +21,6 @@ from pipeline.record import TrainingRecord
 from pipeline.tracking_content import (
     first_line,
     input_example,
-    plain_settings,
     requirements,
     run_metrics,
     run_name,
@@ -130,7 +129,7 @@ def log_training(record: TrainingRecord, artifacts: list[Path]) -> Logged:
                 )
             mlflow.log_metrics(run_metrics(record), model_id=None if model is None else model.model_id)
             _log_inputs(mlflow, record)
-            mlflow.log_dict(plain_settings(project), "settings.json")
+            mlflow.log_dict(project.plain_settings(), "settings.json")
             mlflow.log_dict({"features": record.catalogue.to_json()}, "catalogue.json")
             for path in artifacts:
                 log = mlflow.log_artifacts if path.is_dir() else mlflow.log_artifact

@@ -14,13 +14,11 @@ import pandas as pd
 from features.durations import format_duration
 from models.bundle import Bundle
 from models.trainer import Evaluation
-from pipeline.config import Project
 from pipeline.record import TrainingRecord
 
 __all__ = [
     "first_line",
     "input_example",
-    "plain_settings",
     "requirements",
     "run_metrics",
     "run_name",
@@ -36,19 +34,12 @@ EXAMPLE_ROWS = 5
 NEEDED_TO_SCORE = ("numpy", "scipy", "pandas", "pyarrow", "lightgbm", "pydantic")
 
 
-def plain_settings(project: Project) -> dict[str, Any]:
-    """The resolved settings as JSON values, without the address of the store, which may hold a password."""
-    settings: dict[str, Any] = project.model_dump(mode="json")
-    settings["tracking"].pop("uri", None)
-    return settings
-
-
 def run_parameters(record: TrainingRecord) -> dict[str, str]:
     """Settings as `section.key` and the recipe as `recipe.key`; long values cut, unset ones left out.
 
     The meaning of event types and lists of values stand whole in the settings file of the run.
     """
-    settings = plain_settings(record.project)
+    settings = record.project.plain_settings()
     settings["events"]["types"] = sorted(settings["events"]["types"])
     recipe = record.evaluation.recipe
     chosen = {

@@ -28,7 +28,7 @@ from pipeline.record import TrainingRecord, Verdict
 from pipeline.tables import load_tables
 from pipeline.verdict import verdict_words
 
-__all__ = ["Trained", "train_project"]
+__all__ = ["Trained", "development_examples", "train_project"]
 
 Tell = Callable[[str], None]
 
@@ -94,7 +94,7 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
     leads, won = len(np.unique(dataset.lead_code)), int(dataset.y.sum())
     tell(f"{len(dataset.y):,} examples of {leads:,} leads, {won:,} conversions")
     champion = _champion(project, tell)
-    examples, catalogue = _development_examples(project, dataset, tell)
+    examples, catalogue = development_examples(project, dataset, tell)
     anchors = champion.scorer.anchors if champion and not project.bands.re_anchor else None
     try:
         evaluation = evaluate(examples, catalogue, project.plan, anchors, tell)
@@ -121,15 +121,17 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
     return Trained(record, folder, report.html, logged.registered_version, logged.run_id)
 
 
-def _development_examples(project: Project, dataset: Dataset, tell: Tell) -> tuple[Examples, Catalogue]:
+def development_examples(project: Project, dataset: Dataset, tell: Tell) -> tuple[Examples, Catalogue]:
     """All examples, their features as development alone would have chosen them."""
     development = slices_of(dataset.timeline, project.split).development
     catalogue = learn_catalogue(dataset.data, dataset.rows.take(development), dataset.sources)
     tell(f"building {len(catalogue)} features")
     X = build_features(dataset.data, dataset.rows, catalogue, dataset.sources)
-    return Examples(
-        X, dataset.y, dataset.timeline, dataset.lead_code, dataset.account, dataset.rows.age
-    ), catalogue
+    examples = Examples(
+        X, dataset.y, dataset.timeline, dataset.lead_code, dataset.account, dataset.rows.age, dataset.amount,
+        dataset.n_open,
+    )  # fmt: skip
+    return examples, catalogue
 
 
 def _table_instead(project: Project, dataset: Dataset, tables: Tables, tell: Tell) -> str:

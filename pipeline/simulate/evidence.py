@@ -60,10 +60,11 @@ class Steps:
 
 def read_truth(source: World | Path | str) -> Evidence:
     """The fixed facts of all leads and the law."""
-    if isinstance(source, World):
-        law = source.law
-    else:
-        law = Parameters.read(Path(source) / "truth" / "parameters.json")
+    law = (
+        source.law
+        if isinstance(source, World)
+        else Parameters.read(Path(source) / "truth" / "parameters.json")
+    )
     table = truth_table(source, "leads")
     columns = {name: _integers(table[name]) for name in table.column_names if name != "lead_id"}
     account = columns["account"]

@@ -45,7 +45,8 @@ def check_tables(
         raise InputError("\n".join(["The tables can't be used:", *refusals]))
     data_end = _data_end(checked, project)
     leads = checked["leads"]
-    _judge_end(leads, data_end)
+    if project.data.data_end is not None:
+        _judge_end(leads, data_end)
     _judge_information(checked, project)
     _count_unknown_accounts(checked)
     for name in ("events", "outcomes", "field_changes"):
@@ -102,11 +103,11 @@ def _data_end(checked: Mapping[TableName, CheckedTable], project: Project) -> An
 
 
 def _judge_end(leads: CheckedTable, data_end: pd.Timestamp) -> None:
-    if not pd.isna(data_end):
-        late = (leads.typed["created_at"] > data_end).to_numpy(dtype=bool)
-        words = f"lies after the end of the data, {data_end:%Y-%m-%d %H:%M:%S} UTC (data.data_end)"
-        if late.any():
-            leads.mark(Fault(late, "created_after_end", words), "created_at")
+    """Mark leads created after the declared end; a derived end is only the latest activity seen."""
+    late = (leads.typed["created_at"] > data_end).to_numpy(dtype=bool)
+    words = f"lies after the end of the data, {data_end:%Y-%m-%d %H:%M:%S} UTC (data.data_end)"
+    if late.any():
+        leads.mark(Fault(late, "created_after_end", words), "created_at")
 
 
 def _judge_information(checked: Mapping[TableName, CheckedTable], project: Project) -> None:

@@ -123,3 +123,10 @@ def test_one_outcome_alone_can_be_drawn() -> None:
     figure = score_plot(np.array([10.0, 20.0]), np.zeros(2), {"MQL": 50.0})
 
     assert png(figure).startswith(b"\x89PNG")
+
+
+def test_a_long_name_is_cut_so_that_the_bars_keep_their_room() -> None:
+    figure = importance_plot({"How likely is it that you would recommend our product?": 1.0}, "Share")
+
+    (label,) = figure.axes[0].get_yticklabels()
+    assert label.get_text() == "How likely is it that you would recommend our…"

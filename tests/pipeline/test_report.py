@@ -118,7 +118,17 @@ def test_a_refused_record_says_so_and_promises_nothing(record: TrainingRecord, t
     page = report.html.read_text(encoding="utf-8")
     assert "No model: nothing was shown to tell buyers from others." in page
     assert "What the bands promise" not in page
+    assert "points, no probability" not in page
     assert "importance.png" not in [each.name for each in report.plots]
+
+
+def test_a_refused_record_with_a_points_table_says_what_may_still_be_used(
+    record: TrainingRecord, tmp_path: Path
+) -> None:
+    page = page_of(dataclasses.replace(record, verdict="refused"), tmp_path)
+
+    assert "the points table as it was given: points, no probability" in page
+    assert "use the order" not in page
 
 
 def test_what_the_rows_can_not_show_is_said(record: TrainingRecord, tmp_path: Path) -> None:
@@ -223,7 +233,7 @@ def test_importance_finds_the_column_that_matters_on_every_rung(record: Training
     fitted = fit_rung(Recipe(rung, rounds=20), X, y, catalogue, settings)
     assert record.bundle is not None
     scorer = dataclasses.replace(record.bundle.scorer, rung=fitted, rung_name=rung, catalogue=catalogue)
-    bundle = dataclasses.replace(record.bundle, scorer=scorer, golden=X[:5])
+    bundle = dataclasses.replace(record.bundle, scorer=scorer, golden=X[:20])
 
     shares, label = importance(bundle)
 

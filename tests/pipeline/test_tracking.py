@@ -23,7 +23,7 @@ from pipeline import tracking
 from pipeline.config import Project, load_project
 from pipeline.record import TrainingRecord
 from pipeline.simulate import WorldSettings, simulate_to_folder
-from pipeline.tracking_content import input_example, plain_settings, run_metrics, run_parameters
+from pipeline.tracking_content import input_example, run_metrics, run_parameters
 from pipeline.tracking_ui import _end_group
 from pipeline.train import Trained, train_project
 
@@ -282,7 +282,7 @@ def test_settings_are_recorded_without_the_address_of_the_store(trained: Trained
     project = with_tracking(trained.record.project, uri="postgresql://ann:secret@db/leads")
     record = dataclasses.replace(trained.record, project=project)
 
-    assert "secret" not in json.dumps(plain_settings(project))
+    assert "secret" not in json.dumps(project.plain_settings())
     assert "secret" not in json.dumps(run_parameters(record))
 
 
