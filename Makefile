@@ -76,8 +76,8 @@ format: $(VENV)/.dev ## Fix lint and layout
 golden: $(VENV)/.dev ## Rewrite the golden files of the tests; read the diff
 	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests -k golden
 
-bench: $(VENV)/.dev ## Measure speed
-	@$(BIN)/python -m benchmarks.run
+bench: $(VENV)/.dev ## Measure speed, write benchmarks/results.json
+	@$(BIN)/python benchmarks/speed.py
 
 clean: ## Remove the sample and its results
 	@rm -rf $(SAMPLE)

@@ -9,8 +9,9 @@
     bands.json          anchors, names, further cut points, grades
     catalogue.json      the features, in the order of the columns
     golden.json         rows of features with the probabilities and scores they must get
+    manifest.sha256     sha256 of manifest.json, which holds all others: `sha256sum -c` reads it
 
-Loading checks every hash before anything is parsed, then scores the golden rows. `format_version` and
+Loading checks every hash before the file is parsed, then scores the golden rows. `format_version` and
 this module's place never change silently: bundles of every past version must load and score the same.
 """
 
@@ -42,6 +43,7 @@ __all__ = ["FORMAT_VERSION", "Bundle", "load_bundle", "write_bundle"]
 Float64 = NDArray[np.float64]
 FORMAT_VERSION = 1
 GOLDEN_ROWS = 20
+SEAL = "manifest.sha256"
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,9 @@ def write_bundle(
     BundleError
         If a metric in `record` is not finite, or the bundle does not score its golden rows alike.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    _check_metrics("The new bundle", record)
     contents = _contents(scorer, golden)
+    folder.mkdir(parents=True, exist_ok=True)
     version = hashlib.sha256("".join(contents[name] for name in sorted(contents)).encode()).hexdigest()[:12]
     for name, text in contents.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
@@ -96,7 +99,10 @@ def write_bundle(
         "sources": _sources_json(sources),
         "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(contents.items())},
     }
-    (folder / "manifest.json").write_text(_dumped(manifest), encoding="utf-8", newline="\n")
+    text = _dumped(manifest)
+    (folder / "manifest.json").write_text(text, encoding="utf-8", newline="\n")
+    line = f"{hashlib.sha256(text.encode()).hexdigest()}  manifest.json\n"
+    (folder / SEAL).write_text(line, encoding="utf-8", newline="\n")
     return load_bundle(folder)
 
 
@@ -128,8 +134,14 @@ def load_bundle(folder: Path) -> Bundle:
         )
         sources = _sources_from(manifest["sources"])
         golden = np.array(model["golden.json"]["features"], dtype=np.float64).reshape(-1, len(catalogue))
-        expected = model["golden.json"]
-    except (KeyError, TypeError, ValueError, LeadScoringError) as error:
+        expected = {
+            name: np.array(model["golden.json"][name], dtype=np.float64) for name in ("probability", "score")
+        }
+        if any(each.shape != (len(golden),) for each in expected.values()):
+            raise ValueError(
+                f"golden.json expects other than one probability and score for {len(golden)} rows"
+            )
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, LeadScoringError) as error:
         raise BundleError(
             f"The bundle {folder} is of an unknown shape: {error!r}. Train it again."
         ) from error
@@ -140,10 +152,13 @@ def load_bundle(folder: Path) -> Bundle:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        data, seal = path.read_bytes(), (folder / SEAL).read_bytes()
+        if hashlib.sha256(data).hexdigest().encode() + b"  manifest.json\n" != seal:
+            raise ValueError(f"its SHA-256 is not the one in {SEAL}")
+        manifest = json.loads(data.decode("utf-8"))
     except FileNotFoundError as error:
         raise BundleError(
-            f"{folder} holds no manifest.json: it is no bundle. Give the folder that training wrote."
+            f"{folder} holds no {Path(str(error.filename)).name}: it is no bundle. Give the folder that training wrote."
         ) from error
     except (OSError, ValueError) as error:
         raise BundleError(
@@ -154,12 +169,17 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(f"{path} has format_version {found!r}; this version reads {FORMAT_VERSION}.")
     if not isinstance(manifest.get("files"), dict):
         raise BundleError(f"{path} lists no files. The bundle is damaged; fetch or train it again.")
-    not_finite = [name for name, value in manifest.get("metrics", {}).items() if not _is_finite(value)]
+    _check_metrics(str(path), manifest)
+    return manifest
+
+
+def _check_metrics(place: str, manifest: dict[str, Any]) -> None:
+    metrics = manifest.get("metrics", {})
+    not_finite = [name for name, value in metrics.items() if not _is_finite(value)]
     if not_finite:
         raise BundleError(
-            f"{path}: the metric {not_finite[0]} is not finite; such a model is not used. Train it again."
+            f"{place}: the metric {not_finite[0]} is not finite; such a model is not used. Train it again."
         )
-    return manifest
 
 
 def _is_finite(value: Any) -> bool:
@@ -179,7 +199,10 @@ def _checked_text(folder: Path, name: str, digest: str) -> str:
             f"{folder / name} is damaged: its SHA-256 is {found[:12]}..., the manifest says {str(digest)[:12]}... "
             "Nothing of it was parsed. Fetch or train the bundle again."
         )
-    return data.decode("utf-8")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{folder / name} is no text: {error}. Fetch or train the bundle again.") from error
 
 
 def _contents(scorer: Scorer, golden: Float64) -> dict[str, str]:
@@ -278,11 +301,11 @@ def _sources_from(values: dict[str, Any]) -> FeatureSources:
     )
 
 
-def _check_golden(folder: Path, scorer: Scorer, golden: Float64, expected: dict[str, Any]) -> None:
+def _check_golden(folder: Path, scorer: Scorer, golden: Float64, expected: dict[str, Float64]) -> None:
     margins = scorer.margin(golden)
     found = {"probability": scorer.probability(margins), "score": scorer.score(margins)}
     for name, values in found.items():
-        off = np.abs(np.nan_to_num(values) - np.array(expected[name], dtype=np.float64))
+        off = np.abs(np.nan_to_num(values) - expected[name])
         if not (off <= 1e-9).all():
             raise BundleError(
                 f"The bundle {folder} scores its golden rows differently here: {name} is off by up to {off.max():.3g} "

@@ -9,9 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import Catalogue
+from features.errors import ConfigError
 from models.calibration import LEAST_SLOPE, Calibration, fit_calibration, recentred, row_log_loss
 from models.intervals import paired_difference
-from models.ladder import Recipe, blend_weights, fit_logistic_path, fit_points, fit_trees, tree_rounds
+from models.ladder import (
+    FAMILIES,
+    Recipe,
+    blend_weights,
+    fit_logistic_path,
+    fit_points,
+    fit_trees,
+    tree_rounds,
+)
 from models.settings import ModelSettings, Rung
 from models.split import Fold, Timeline
 
@@ -20,6 +29,8 @@ __all__ = ["OutOfFold", "Selection", "Trial", "out_of_fold", "select_rung"]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 LADDER: tuple[Rung, ...] = ("points", "logistic", "lightgbm", "blend")
+# a blend whose trees weigh nothing is the logistic, but for the rounding of its fit
+_SAME_LOSS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,11 @@ def select_rung(
         rung: fit_calibration(_margins(found, rung, weights), labels, found.block, clusters) for rung in rungs
     }
     trials = [Trial(rung, row_log_loss(labels, _crossed(found, rung, labels, clusters))) for rung in rungs]
-    able = [trial for trial in trials if _ranks(fitted[trial.rung])] or trials
+    able = [
+        trial
+        for trial in trials
+        if _ranks(fitted[trial.rung], _margins(found, trial.rung, weights), found.block)
+    ] or trials
     best = min(able, key=lambda trial: float(trial.losses.mean()))
     judged = tuple(
         Trial(t.rung, t.losses, t not in able or (t is not best and _is_clearly_worse(t, best, clusters)))
@@ -138,14 +153,33 @@ def select_rung(
     return Selection(recipe, fitted, margins, fitted[rung].log_odds(margins), judged)
 
 
-def _ranks(calibration: Calibration) -> bool:
-    """Whether higher margins went with more wins: a slope held at its bound says that they did not."""
-    return max(calibration.coefficients[:-1]) > LEAST_SLOPE
+def _ranks(calibration: Calibration, margins: Float64, block: Int64) -> bool:
+    """Whether higher margins went with more wins: a slope held at its bound says that they did not.
+
+    Margins that do not differ within any block have no slope to read.
+    """
+    differs = any(np.ptp(margins[block == each]) > 1e-9 for each in np.unique(block))
+    return differs and max(calibration.coefficients[:-1]) > LEAST_SLOPE
 
 
 def _usable(settings: ModelSettings, catalogue: Catalogue) -> list[Rung]:
-    has_table = len(catalogue.columns(["points"])) > 0
-    return [rung for rung in LADDER if rung in settings.rungs and (rung != "points" or has_table)]
+    """The rungs asked for that have features: points rules for the table, others for the rest.
+
+    Raises
+    ------
+    ConfigError
+        If that leaves none.
+    """
+    has_table, has_others = (len(catalogue.columns(families)) > 0 for families in (["points"], FAMILIES))
+    found = [
+        rung for rung in LADDER if rung in settings.rungs and (has_table if rung == "points" else has_others)
+    ]
+    if not found:
+        raise ConfigError(
+            f"none of the rungs {', '.join(settings.rungs)} has features: {len(catalogue)} features, points rules "
+            f"{'among them' if has_table else 'not among them'}. Add to model.rungs, features.families or [points]."
+        )
+    return found
 
 
 def _margins(found: OutOfFold, rung: Rung, weights: tuple[float, float, float]) -> Float64:
@@ -173,7 +207,7 @@ def _crossed(found: OutOfFold, rung: Rung, y: Float64, clusters: Int64) -> Float
 
 def _is_clearly_worse(trial: Trial, best: Trial, clusters: Int64) -> bool:
     difference = paired_difference(trial.losses, best.losses, clusters, n_boot=200, confidence=0.6827)
-    return not difference.low <= 0.0
+    return not difference.low <= _SAME_LOSS
 
 
 def _recentred_loss(margins: Float64, y: Float64, block: Int64) -> float:

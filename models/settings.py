@@ -45,10 +45,14 @@ class LightGBMSettings(Settings):
 class ModelSettings(Settings):
     """The ladder that is fitted, and how."""
 
-    rungs: tuple[Rung, ...] = ("points", "logistic", "lightgbm", "blend")
+    rungs: Annotated[tuple[Rung, ...], Field(min_length=1)] = ("points", "logistic", "lightgbm", "blend")
     seed: Annotated[int, Field(ge=0)] = 0
     threads: Annotated[int, Field(ge=1)] = 2
-    logistic_penalties: tuple[Annotated[float, Field(gt=0)], ...] = (10.0, 100.0, 1000.0)
+    logistic_penalties: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (
+        10.0,
+        100.0,
+        1000.0,
+    )
     lightgbm: LightGBMSettings = LightGBMSettings()
     bootstrap: Annotated[int, Field(ge=100)] = 400
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from features.catalogue import Catalogue
-from features.errors import NoModelError
+from features.errors import InputError, NoModelError
 from models import metrics
 from models.bands import Anchors, anchors_from
 from models.calibration import row_log_loss
@@ -139,10 +139,13 @@ def evaluate(
 
     Raises
     ------
+    InputError
+        If a label is neither 0 nor 1, or there is no history before the test.
     NoModelError
         If there are too few conversions to choose anything, with the counts.
     """
     y, timeline, model = examples.y, examples.timeline, plan.model
+    _require_labels(y)
     slices = slices_of(timeline, plan.split)
     folds, notes = _folds(timeline, slices, y, plan.split)
     _require_conversions(y, slices, folds)
@@ -209,6 +212,15 @@ def _folds(
     elif len(folds) < min(3, split.folds):
         notes.append(f"Development is short: {len(folds)} rolling fold(s) instead of {split.folds}.")
     return folds, notes
+
+
+def _require_labels(y: Float64) -> None:
+    bad = np.flatnonzero((y != 0.0) & (y != 1.0))
+    if len(bad):
+        raise InputError(
+            f"{len(bad)} of {len(y)} labels are neither 0 nor 1; the first is {y[bad[0]]:g} in row {bad[0]}. "
+            "Leave rows without a label out before training."
+        )
 
 
 def _require_conversions(y: Float64, slices: Slices, folds: list[Fold]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import tempfile
@@ -17,7 +18,7 @@ import typer
 from rich.console import Console
 
 from features.errors import ConfigError, InputError, LeadScoringError, OutputError
-from pipeline.console import progress_lines
+from pipeline.console import plain_console, progress_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,10 +75,10 @@ def init(
     if as_json:
         _print_json({"project": str(output), "guesses": list(draft.guesses)})
         return
-    console = Console(highlight=False)
+    console = plain_console()
     for guess in draft.guesses:
-        console.print(f"- {guess}", markup=False)
-    console.print(f"\nDrafted {output}. Read it, then run: lead-scoring check -p {output}", markup=False)
+        console.print(f"- {guess}")
+    console.print(f"\nDrafted {output}. Read it, then run: lead-scoring check -p {output}")
 
 
 @app.command()
@@ -134,9 +135,7 @@ def simulate(
     if as_json:
         _print_json({"folder": str(output), "project": str(project), "leads": leads, "seed": seed})
     else:
-        Console(highlight=False).print(
-            f"Simulated {leads:,} leads in {output}. Next: lead-scoring train -p {project}"
-        )
+        plain_console().print(f"Simulated {leads:,} leads in {output}. Next: lead-scoring train -p {project}")
 
 
 @app.command()
@@ -267,42 +266,49 @@ def _moment(text: str | None) -> pd.Timestamp | None:
 
 
 def _print_verdict(trained: Trained, project: Path) -> None:
-    console = Console(highlight=False)
+    console = plain_console()
     first, *others = trained.record.words
-    console.print(f"[bold]{first}[/]")
+    console.print(first, style="bold")
     for line in others:
-        console.print(f"- {line}", markup=False)
+        console.print(f"- {line}")
     bundle = trained.folder / "bundle"
-    console.print(f"\nReport:     {trained.report}", markup=False, soft_wrap=True)
+    console.print(f"\nReport:     {trained.report}")
     if trained.record.bundle is not None:
-        console.print(f"Bundle:     {bundle}", markup=False, soft_wrap=True)
-    console.print(
-        f"Tracking:   {trained.record.project.tracking_uri} (lead-scoring ui -p {project})", soft_wrap=True
-    )
+        console.print(f"Bundle:     {bundle}")
+    console.print(f"Tracking:   {trained.record.project.tracking_uri} (lead-scoring ui -p {project})")
     if trained.registered is not None:
         name = trained.record.project.tracking.registered_model
         verdict = trained.record.verdict
-        console.print(f"Registered: {name} version {trained.registered}, alias {verdict}", markup=False)
+        console.print(f"Registered: {name} version {trained.registered}, alias {verdict}")
         model = "" if verdict == "champion" else f" --model models:/{name}@challenger"
-        console.print(f"Next:       lead-scoring score -p {project}{model}", markup=False, soft_wrap=True)
+        console.print(f"Next:       lead-scoring score -p {project}{model}")
     elif trained.record.bundle is not None:
         console.print(
-            f"Next:       lead-scoring score -p {project} --bundle {bundle}  (points, no probability)",
-            soft_wrap=True,
+            f"Next:       lead-scoring score -p {project} --bundle {bundle}  (points, no probability)"
         )
 
 
 def _print_scores(run: ScoreRun) -> None:
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(
         f"{run.rows_in:,} lead rows in = {run.scored:,} scored + {run.not_open:,} not open "
         f"+ {run.quarantined:,} quarantined (model {run.model_version})"
     )
-    console.print(f"Scores:     {run.output}\nManifest:   {run.manifest}", markup=False, soft_wrap=True)
+    console.print(f"Scores:     {run.output}\nManifest:   {run.manifest}")
 
 
 def _print_json(values: dict[str, Any]) -> None:
-    typer.echo(json.dumps(values, ensure_ascii=False, default=str))
+    # ASCII: no terminal's encoding and no exotic line end can break the line; JSON knows no NaN
+    typer.echo(json.dumps(_finite(values), default=str))
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for every number that is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _write(path: Path, text: str) -> None:

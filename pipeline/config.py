@@ -26,6 +26,8 @@ from models.settings import BandSettings, GateSettings, ModelSettings, Plan, Spl
 
 __all__ = ["DataSettings", "Project", "ScoreSettings", "TableSettings", "TrackingSettings", "load_project"]
 
+ROOT = "(folder of the file)"  # set by load_project; `root` in a file is an unknown key
+
 
 def _safe_name(name: str) -> str:
     import re
@@ -87,6 +89,8 @@ class DataSettings(Settings):
     @field_validator("data_end", mode="before")
     @classmethod
     def _aware(cls, value: object) -> object:
+        if isinstance(value, int | float):
+            raise ValueError("write a date or a time, such as 2026-01-31 or 2026-01-31T08:00:00Z")
         if isinstance(value, str):
             value = datetime.fromisoformat(value)
         if isinstance(value, date) and not isinstance(value, datetime):
@@ -130,7 +134,7 @@ class Project(Settings):
     gate: GateSettings = GateSettings()
     score: ScoreSettings = ScoreSettings()
     tracking: TrackingSettings = TrackingSettings()
-    root: Path = Field(default=Path(), exclude=True)
+    root: Path = Field(default=Path(), exclude=True, validation_alias=ROOT)
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Project:
@@ -141,6 +145,9 @@ class Project(Settings):
                 f"snapshots.mode = '{self.snapshots.mode}' needs the table data.outcomes; "
                 "a flat export with a label column is snapshots.mode = 'static'"
             )
+        mql, sql = (self.points.mql, self.points.sql) if self.points else (None, None)
+        if mql is not None and sql is not None and mql >= sql:
+            raise ValueError(f"points.mql must be below points.sql; got mql = {mql:g}, sql = {sql:g}")
         return self
 
     def plain_settings(self) -> dict[str, Any]:
@@ -187,7 +194,7 @@ def load_project(path: Path, data: Path | None = None) -> Project:
         With every fault of the file, each with its path and, for an unknown key, the nearest name.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ConfigError(
             f"There is no project file {path}. Draft one with `lead-scoring init FILES... -o {path.name}`."
@@ -195,7 +202,7 @@ def load_project(path: Path, data: Path | None = None) -> Project:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path} can't be read as TOML: {error}") from error
     try:
-        project = Project.model_validate({**raw, "root": path.resolve().parent})
+        project = Project.model_validate({**raw, ROOT: path.resolve().parent})
     except ValidationError as error:
         raise ConfigError(_all_faults(path, error)) from error
     if data is not None:
@@ -215,7 +222,9 @@ def _all_faults(path: Path, error: ValidationError) -> str:
             lines.append(f"  {where}: is required and missing.")
         else:
             said = fault["msg"].removeprefix("Value error, ")
-            lines.append(f"  {where}: {said}; got {_short(fault['input'])}")
+            # a fault between sections is told by its words; the sections themselves would bury them
+            got = "" if isinstance(fault["input"], dict) else f"; got {_short(fault['input'])}"
+            lines.append(f"  {where}: {said}{got}")
     return "\n".join(lines)
 
 
@@ -232,14 +241,16 @@ def _nearest(location: tuple[int | str, ...]) -> str:
 
 def _known_keys(parents: tuple[int | str, ...]) -> list[str]:
     model: Any = Project
+    is_named_by_user = False
     for part in parents:
         if isinstance(part, int):
             continue
-        model = (
-            _model_inside(model.model_fields[part].annotation)
-            if _is_model(model) and (part in model.model_fields)
-            else model
-        )
+        if is_named_by_user or not _is_model(model) or part not in model.model_fields:
+            is_named_by_user = False
+            continue
+        annotation = model.model_fields[part].annotation
+        is_named_by_user = getattr(annotation, "__origin__", None) is dict
+        model = _model_inside(annotation)
     names = list(model.model_fields) if _is_model(model) else []
     return [name for name in names if name != "root"]
 

@@ -7,7 +7,14 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-__all__ = ["progress_lines"]
+__all__ = ["plain_console", "progress_lines"]
+
+
+def plain_console() -> Console:
+    """Standard output that takes text as it is; words wrap on a terminal, in a pipe a line stays one line."""
+    console = Console(highlight=False, markup=False)
+    console.soft_wrap = not console.is_terminal
+    return console
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from features.asof import NEVER, Examples, microseconds, snapshot_examples, thin_by_hash
 from features.contracts import Tables
-from features.errors import InputError
+from features.errors import InputError, QuarantineLimitError
 from features.labels import label_examples, latest_mature
 from features.points import resolve_rules
 from features.prepare import FeatureSources, Prepared, prepare
@@ -18,7 +18,15 @@ from features.settings import StaticSettings
 from models.split import Timeline
 from pipeline.config import Project
 
-__all__ = ["Dataset", "label_column", "labelled_dataset", "sources_of", "static_rows"]
+__all__ = [
+    "Dataset",
+    "check_quarantine",
+    "known_labels",
+    "label_column",
+    "labelled_dataset",
+    "sources_of",
+    "static_rows",
+]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -105,6 +113,26 @@ def _won_amounts(data: Prepared, tables: Tables, project: Project) -> Float64:
     return first.reindex(data.leads["lead_id"]).to_numpy(dtype=np.float64)
 
 
+def check_quarantine(project: Project, tables: Tables) -> int:
+    """Number of lead rows in quarantine.
+
+    Raises
+    ------
+    QuarantineLimitError
+        If their share is above `data.quarantine_limit`.
+    """
+    held, rows_in = tables.quarantine[tables.quarantine["table"] == "leads"], tables.rows_in["leads"]
+    limit = project.data.quarantine_limit
+    if rows_in and len(held) / rows_in > limit:
+        first = held.iloc[0]
+        raise QuarantineLimitError(
+            f"{len(held):,} of {rows_in:,} lead rows ({len(held) / rows_in:.1%}) are in quarantine, more than the "
+            f"limit of {limit:.0%}. The first is row {first['row']} of {first['file']}: {first['code']}, "
+            f"{first['detail']}. Nothing was published. Mend the export, or raise data.quarantine_limit."
+        )
+    return len(held)
+
+
 def _snapshots(data: Prepared, tables: Tables, project: Project) -> tuple[Examples, Float64, dict[str, int]]:
     assert data.spells is not None
     end = _data_end(tables)
@@ -158,6 +186,24 @@ def static_rows(leads: Int64, moments: Int64 | None = None) -> Examples:
 
 
 def label_column(leads: pd.DataFrame, static: StaticSettings) -> Float64:
+    """Labels to train on, as `known_labels` gives them.
+
+    Raises
+    ------
+    InputError
+        If a value is neither positive, negative nor open, or there is a single class.
+    """
+    label = known_labels(leads, static)
+    won, lost = int((label == 1).sum()), int((label == 0).sum())
+    if won == 0 or lost == 0:
+        raise InputError(
+            f"The label '{static.label}' has a single class: {won} converted, {lost} not, "
+            f"{int(np.isnan(label).sum())} open. A model needs both; check static.positive and static.negative."
+        )
+    return label
+
+
+def known_labels(leads: pd.DataFrame, static: StaticSettings) -> Float64:
     """(leads,) 1.0, 0.0, or NaN where the label is missing or says that the lead is still open.
 
     Raises
@@ -178,12 +224,6 @@ def label_column(leads: pd.DataFrame, static: StaticSettings) -> Float64:
             f"({', '.join(static.positive)}) nor negative ({', '.join(static.negative)}); the most frequent is "
             f"{values.index[0]!r} ({values.iloc[0]} rows). Name it under static.positive, static.negative or "
             "static.open."
-        )
-    won, lost = int((label == 1).sum()), int((label == 0).sum())
-    if won == 0 or lost == 0:
-        raise InputError(
-            f"The label '{static.label}' has a single class: {won} converted, {lost} not, "
-            f"{int(np.isnan(label).sum())} open. A model needs both; check static.positive and static.negative."
         )
     return label
 

@@ -14,6 +14,7 @@ from pipeline.draft_columns import (
     ColumnGuess,
     LabelGuess,
     guess_column,
+    guess_end,
     guess_label,
     guess_order,
     outcome_values,
@@ -70,6 +71,8 @@ def draft_project(files: list[Path], output: Path) -> Draft:
         if table in found
     }
     label = None if "outcomes" in found else _label(found["leads"])
+    if label is not None and "events" in found and (end := guess_end(found["leads"], label)) is not None:
+        found["outcomes"] = _outcomes_in_leads(found["leads"], label, end)
     guesses = [f"{table} = {export.path.name}" for table, export in found.items()]
     is_flat = "outcomes" not in found
     if is_flat:
@@ -79,6 +82,14 @@ def draft_project(files: list[Path], output: Path) -> Draft:
     text = builder.text(unused)
     guesses += builder.guesses
     return Draft(text, {table: export.path for table, export in found.items()}, tuple(guesses), unused)
+
+
+def _outcomes_in_leads(leads: Export, label: LabelGuess, end: str) -> Export:
+    """The leads file read as outcomes: its label, at the moment its lead ended."""
+    columns = {"occurred_at": end, "outcome": label.column}
+    if "lead_id" in leads.columns:
+        columns["lead_id"] = leads.columns["lead_id"]
+    return replace(leads, columns=columns)
 
 
 def _label(leads: Export) -> LabelGuess | None:
@@ -192,6 +203,8 @@ class _Builder:
     def _target(self) -> list[str]:
         outcomes = self.found["outcomes"]
         won, still, ranked = outcome_values(outcomes.values(outcomes.columns["outcome"]))
+        if self.label:
+            won, still = self.label.positive, self.label.others
         self.guesses.append(f"won = {listed(won)}" if won else "no outcome looks won")
         return target_lines(won, still, ranked)
 

@@ -15,7 +15,16 @@ from pipeline.audit.words import name_hint
 from pipeline.draft_files import Export, plain, time_format_of
 from pipeline.draft_names import LABEL_NAMES
 
-__all__ = ["Bar", "ColumnGuess", "LabelGuess", "guess_column", "guess_label", "guess_order", "outcome_values"]
+__all__ = [
+    "Bar",
+    "ColumnGuess",
+    "LabelGuess",
+    "guess_column",
+    "guess_end",
+    "guess_label",
+    "guess_order",
+    "outcome_values",
+]
 
 Bar = Literal[
     "personal data", "id-like", "constant", "without a value", "a date", "free text", "written at the end"
@@ -135,6 +144,22 @@ def guess_label(export: Export, skip: set[str]) -> LabelGuess | None:
         if positive and negative:
             others = tuple(value for value in distinct if value not in positive + negative)
             return LabelGuess(name, positive, negative, others)
+    return None
+
+
+def guess_end(export: Export, label: LabelGuess) -> str | None:
+    """The date column that says when a lead ended: filled for those won or lost, empty for the others."""
+    values = export.values(label.column).astype("str").str.strip()
+    is_ended = values.isin([*label.positive, *label.negative]).to_numpy()
+    if not 0 < is_ended.sum() < len(is_ended):
+        return None
+    for each in export.frame:
+        name = str(each)
+        if name in export.columns.values() or not time_format_of(export.values(name))[0]:
+            continue
+        is_filled = export.values(name).notna().to_numpy()
+        if is_filled[is_ended].mean() >= 0.95 and is_filled[~is_ended].mean() <= 0.05:
+            return name
     return None
 
 

@@ -44,7 +44,7 @@ _NAMES: dict[TableName, dict[str, str]] = {
         "created_at": "createdat createddate createdate createdon creationdate datecreated created "
         "createdtime createtime createddatetime leadcreateddate signupdate signedupat dateadded engagedate "
         "entrydate",
-        "account_id": _ACCOUNT,
+        "account_id": f"{_ACCOUNT} company companyname organization organisation",
     },
     "events": {
         "lead_id": _LEAD,
@@ -67,7 +67,7 @@ _NAMES: dict[TableName, dict[str, str]] = {
         "target": "target",
     },
     "accounts": {
-        "account_id": f"{_ACCOUNT} recordid id",
+        "account_id": f"{_ACCOUNT} recordid id company companyname organization organisation",
         "is_priority": "ispriority targetaccount priorityaccount",
     },
     "field_changes": {

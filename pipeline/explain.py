@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from features.asof import NEVER
 from features.contracts import Tables
@@ -105,8 +106,12 @@ def render(found: Explanation, console: Console) -> None:
     """Print the explanation as a table whose whole points add up to the score."""
     chance = "" if found.probability is None else f", {found.probability:.1%} chance to convert"
     console.print(
-        f"[bold]Lead {found.lead_id}[/]: score [bold]{found.shown_score}[/], {found.band}, grade {found.grade}{chance}"
-    )
+        Text.assemble(
+            (f"Lead {found.lead_id}", "bold"), ": score ", (str(found.shown_score), "bold"),
+            f", {found.band}, grade {found.grade}{chance}",
+        ),
+        soft_wrap=True,
+    )  # fmt: skip
     if found.as_of:
         console.print(
             f"As of {found.as_of[:16].replace('T', ' ')} UTC, model {found.model_version}", style="dim"
@@ -121,7 +126,7 @@ def render(found: Explanation, console: Console) -> None:
         at_limit = any(line["group"] == "limit" for line in found.reasons)
         texts.append("Everything else" + (f" and the {LIMIT_TEXT.lower()} (0 to 100)" if at_limit else ""))
     for text, points in zip(texts, found.shown_points, strict=True):
-        table.add_row(f"{points:+d}" if points else "0", text)
+        table.add_row(f"{points:+d}" if points else "0", Text(text))
     table.add_section()
     table.add_row(f"[bold]{found.shown_score}[/]", "[bold]Score[/]")
     console.print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -20,9 +21,10 @@ import pyarrow.parquet
 
 from features.errors import OutputError
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "ScoreRows", "publish", "scores_table"]
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "ScoreRows", "files_of", "publish", "scores_table"]
 
 SCHEMA_VERSION = 1
+ENDINGS = ("not_open.csv", "quarantine.csv", "manifest.json")
 REASON = pa.struct([("text", pa.string()), ("points", pa.float64()), ("group", pa.string())])
 SCHEMA = pa.schema(
     [
@@ -111,13 +113,14 @@ def publish(
         If anything can't be written; what stood there before stays.
     """
     files: dict[Path, Callable[[Path], None]] = {
-        output: partial(_write_table, table, top_reasons),
+        output: partial(_write_table, table, top_reasons, output.suffix == ".csv"),
         beside(output, "not_open.csv"): partial(_write_frame, pd.DataFrame({"lead_id": list(not_open)})),
         beside(output, "quarantine.csv"): partial(_write_frame, quarantine),
     }
     manifest_path = beside(output, "manifest.json")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_folders([*files, manifest_path])
         with _staged([*files, manifest_path]) as staged:
             for path, write in files.items():
                 write(staged[path])
@@ -136,6 +139,11 @@ def publish(
     return manifest_path
 
 
+def files_of(output: Path) -> list[Path]:
+    """Every file that publishing to `output` writes, the output first."""
+    return [output, *(beside(output, ending) for ending in ENDINGS)]
+
+
 def beside(output: Path, ending: str) -> Path:
     """A file beside the output: scores.parquet -> scores.manifest.json."""
     return output.with_name(f"{output.stem}.{ending}")
@@ -151,8 +159,15 @@ def _staged(paths: list[Path]) -> Iterator[dict[Path, Path]]:
             temporary.unlink(missing_ok=True)
 
 
-def _write_table(table: pa.Table, top_reasons: int, path: Path) -> None:
-    if ".csv" in path.suffixes:
+def _refuse_folders(paths: list[Path]) -> None:
+    """A file can't replace a folder: say so before the first file is replaced."""
+    for path in paths:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+
+
+def _write_table(table: pa.Table, top_reasons: int, is_csv: bool, path: Path) -> None:
+    if is_csv:
         pa.csv.write_csv(flattened(table, top_reasons), path)
     else:
         pa.parquet.write_table(table, path, compression="zstd")

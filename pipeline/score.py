@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from features.asof import NEVER, Examples, microseconds, open_examples
 from features.builder import build_features
-from features.contracts import Tables
-from features.errors import InputError, LeadScoringError, QuarantineLimitError
+from features.contracts import CONTRACT, Tables
+from features.errors import BundleError, InputError, LeadScoringError
 from features.prepare import Prepared, prepare
 from models.bundle import Bundle
 from models.scorer import Scored
 from models.wording import LIMIT_TEXT, REST_TEXT, Wording
 from pipeline.config import Project
-from pipeline.dataset import static_rows
-from pipeline.output import SCHEMA_VERSION, ScoreRows, publish, scores_table
+from pipeline.dataset import check_quarantine, known_labels, static_rows
+from pipeline.output import SCHEMA_VERSION, ScoreRows, files_of, publish, scores_table
 from pipeline.tables import load_tables
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
 
 Float64 = NDArray[np.float64]
 Tell = Callable[[str], None]
+LEAST_FOR_SHARES = 30  # of fewer leads a share says nothing: a single lead may hold a rare value
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,13 @@ def leads_to_score(tables: Tables, bundle: Bundle, project: Project, as_of: pd.T
     data = prepare(tables, bundle.sources)
     ids = data.leads["lead_id"].to_numpy(dtype=object)
     if bundle.sources.is_static:
-        assert project.static is not None
-        label = data.leads[project.static.label]
-        is_open = label.isna() | label.str.strip().str.casefold().isin(
-            [e.casefold() for e in project.static.open]
-        )
-        rows, moment = static_rows(np.flatnonzero(is_open.to_numpy(dtype=bool))), NEVER
+        if project.static is None:
+            raise BundleError(
+                f"The bundle {bundle.model_version} was trained on a flat export, but the project has no [static]. "
+                "Score with the project file it was trained with, or train again."
+            )
+        is_open = np.isnan(known_labels(data.leads, project.static))
+        rows, moment = static_rows(np.flatnonzero(is_open)), NEVER
     else:
         assert data.spells is not None
         moment = int(microseconds(tables.data_end if as_of is None else as_of)[0])
@@ -157,12 +159,12 @@ def score_project(
     QuarantineLimitError
         If more lead rows are in quarantine than `data.quarantine_limit` allows; nothing is published.
     InputError
-        If a category holds mostly values the model has never seen; nothing is published.
+        If a category holds mostly values the model has never seen, or a file written would replace one
+        of the project's tables; nothing is published.
     """
+    _refuse_inputs(project, output)
     tables = tables_for(project, bundle, tell)
-    quarantined = int((tables.quarantine["table"] == "leads").sum())
-    rows_in = tables.rows_in["leads"]
-    _check_quarantine(quarantined, rows_in, project, tables.quarantine)
+    quarantined, rows_in = check_quarantine(project, tables), tables.rows_in["leads"]
     leads = leads_to_score(tables, bundle, project, as_of)
     unseen = {f.name: 0 for f in bundle.scorer.catalogue.features if f.is_category}
     rows = ScoreRows()
@@ -170,7 +172,10 @@ def score_project(
     for ids, X, scored in scored_chunks(leads, bundle, project.score.chunk_rows, project.score.top_reasons):
         _collect(rows, ids, X, scored, wording, bundle, unseen)
         tell(f"scored {len(rows.lead_id):,} of {len(leads.rows):,} leads")
-    warnings = _unseen_warnings(unseen, len(rows.lead_id), bundle, project)
+    later = int((leads.data.events.events.time >= leads.as_of).sum())
+    warnings = [f"{each.message} ({each.count:,})" for each in tables.warnings]
+    warnings += [f"events at or after as_of, ignored ({later:,})"] if later else []
+    warnings += _unseen_warnings(unseen, len(rows.lead_id), bundle, project)
     stamp = None if leads.as_of == NEVER else np.datetime64(leads.as_of, "us")
     if rows_in != len(rows.lead_id) + len(leads.not_open) + quarantined:
         raise LeadScoringError(
@@ -182,7 +187,7 @@ def score_project(
         "as_of": None if stamp is None else str(stamp),
         "rows_in": rows_in, "scored": len(rows.lead_id), "not_open": len(leads.not_open), "quarantined": quarantined,
         "quarantined_by_code": _by_code(tables.quarantine), "events_removed": leads.data.events.removed,
-        "inputs": tables.digests, "warnings": [each.message for each in tables.warnings] + warnings,
+        "inputs": tables.digests, "warnings": warnings,
         "verdict": bundle.manifest.get("verdict"),
     }  # fmt: skip
     table = scores_table(rows, stamp, bundle.model_version)
@@ -220,15 +225,14 @@ def _collect(
     ]
 
 
-def _check_quarantine(quarantined: int, rows_in: int, project: Project, quarantine: pd.DataFrame) -> None:
-    limit = project.data.quarantine_limit
-    if rows_in and quarantined / rows_in > limit:
-        first = quarantine[quarantine["table"] == "leads"].iloc[0]
-        raise QuarantineLimitError(
-            f"{quarantined:,} of {rows_in:,} lead rows ({quarantined / rows_in:.1%}) are in quarantine, more than the "
-            f"limit of {limit:.0%}. The first is row {first['row']} of {first['file']}: {first['code']}, "
-            f"{first['detail']}. Nothing was published. Mend the export, or raise data.quarantine_limit."
-        )
+def _refuse_inputs(project: Project, output: Path) -> None:
+    tables = [table for table in (getattr(project.data, name) for name in CONTRACT) if table is not None]
+    inputs = {project.table_path(table).resolve() for table in tables}
+    for path in files_of(output):
+        if path.resolve() in inputs:
+            raise InputError(
+                f"Writing {path} would replace a table of the project. Nothing was written. Give another -o."
+            )
 
 
 def _by_code(quarantine: pd.DataFrame) -> dict[str, dict[str, int]]:
@@ -245,7 +249,7 @@ def _unseen_warnings(unseen: dict[str, int], n: int, bundle: Bundle, project: Pr
         f"{name}: {count:,} of {n:,} values ({count / n:.0%}) are rare or unknown to the model; "
         f"in training it was {trained.get(name, 0.0):.0%}"
         for name, count in unseen.items()
-        if n and count / n - trained.get(name, 0.0) > limit
+        if n >= LEAST_FOR_SHARES and count / n - trained.get(name, 0.0) > limit
     ]
     if faults:
         raise InputError(

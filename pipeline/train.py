@@ -22,7 +22,7 @@ from models.ladder import Recipe, fit_rung
 from models.split import slices_of
 from models.trainer import Evaluation, Examples, evaluate
 from pipeline.config import Project
-from pipeline.dataset import Dataset, labelled_dataset
+from pipeline.dataset import Dataset, check_quarantine, labelled_dataset
 from pipeline.final_fit import FinalFit, question_of
 from pipeline.record import TrainingRecord, Verdict
 from pipeline.tables import load_tables
@@ -90,6 +90,7 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
     from pipeline.report import write_report
 
     tables = tables or load_tables(project, tell)
+    check_quarantine(project, tables)
     dataset = labelled_dataset(project, tables)
     leads, won = len(np.unique(dataset.lead_code)), int(dataset.y.sum())
     tell(f"{len(dataset.y):,} examples of {leads:,} leads, {won:,} conversions")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from features.catalogue import Catalogue, Feature
+from features.errors import ConfigError
 from models.selection import OutOfFold, Selection, out_of_fold, select_rung
 from models.settings import ModelSettings, SplitSettings
 from models.split import Timeline, rolling_folds
@@ -90,10 +91,10 @@ def test_a_rung_that_points_the_wrong_way_is_never_chosen() -> None:
 
 @pytest.mark.parametrize("drift", [0.0, 0.3])
 def test_a_rung_that_says_the_same_of_all_leads_of_a_block_is_never_chosen(drift: float) -> None:
-    y = drawn(8, 0.15 * TRUTH)
+    weak = 0.06 * TRUTH
     constant = drift * BLOCK - 1.0
 
-    found = chosen_of({"points": constant, "logistic": TRUTH, "lightgbm": TRUTH}, y)
+    found = chosen_of({"points": constant, "logistic": weak, "lightgbm": weak}, drawn(21, weak))
 
     assert found.recipe.rung == "logistic"
 
@@ -145,6 +146,16 @@ def test_the_log_odds_are_the_calibrated_margins_of_the_chosen_rung() -> None:
     assert (found.margins == TRUTH * 3).all()
     # in-sample calibration with a constant keeps the sum of the probabilities
     assert expit(found.log_odds).sum() == pytest.approx(y.sum(), rel=1e-6)
+
+
+def test_rungs_without_any_feature_are_a_fault_of_the_settings(world) -> None:  # type: ignore[no-untyped-def]
+    y = drawn(1, TRUTH)
+    table_only = ModelSettings(rungs=("points",))
+    found = OutOfFold(np.arange(N), BLOCK, {}, 100.0, ())
+    timeline = Timeline(np.arange(N), np.arange(N), np.arange(N))
+
+    with pytest.raises(ConfigError, match=r"rungs points has features.*model\.rungs"):
+        select_rung(found, y, timeline, table_only, Catalogue(CATALOGUE.features[:1]))
 
 
 def test_every_out_of_fold_row_is_predicted_once_by_a_model_that_never_saw_it(world, quick) -> None:  # type: ignore[no-untyped-def]

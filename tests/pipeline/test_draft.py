@@ -268,3 +268,34 @@ def test_a_creation_time_that_cannot_be_read_is_told_and_is_no_attribute(tmp_pat
     assert "No creation time was found" in draft.text
     assert "created_at" not in project.attributes.kinds()
     assert "created_at" not in project.attributes.barred
+
+
+def test_leads_that_carry_their_own_end_are_read_as_leads_and_outcomes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    day = pd.Timestamp("2025-01-01") + pd.to_timedelta(np.arange(N), unit="D")
+    status = rng.choice(["Converted", "Closed Lost", "Open"], N)
+    ids = [f"L{k}" for k in range(N)]
+    ended = pd.Series((day + pd.Timedelta("9D")).strftime("%Y-%m-%d")).where(status != "Open", "")
+    leads = {
+        "Lead ID": ids, "Created Date": day.strftime("%Y-%m-%d"),
+        "Company": [f"Firm {k % 40}" for k in range(N)], "Status": status, "Converted Date": ended,
+        "Industry": rng.choice(["Retail", "Health"], N),
+    }  # fmt: skip
+    log = {
+        "Lead ID": rng.choice(ids, 500),
+        "Activity Date": rng.choice(day.strftime("%Y-%m-%d"), 500),
+        "Type": "Call",
+    }
+    files = [_write(tmp_path, "leads.csv", leads), _write(tmp_path, "activities.csv", log)]
+
+    draft, project = _load(files, tmp_path)
+
+    assert project.snapshots.mode == "calendar"
+    assert project.data.outcomes is not None
+    assert project.data.outcomes.path == "leads.csv"
+    assert project.target.won == ("Converted",)
+    assert project.target.not_terminal == ("Open",)
+    assert project.data.leads.columns["account_id"] == "Company"
+    assert "Status" not in project.attributes.kinds()
+    assert draft.unused == ()
+    assert len(load_tables(project).outcomes) == int((status != "Open").sum())

@@ -1,0 +1,236 @@
+"""Evaluation as a whole: it finds a known world, refuses noise, and counts what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from features.errors import InputError, NoModelError
+from models.bands import Anchors
+from models.metrics import auc
+from models.settings import ModelSettings, Plan, SplitSettings
+from models.split import Timeline
+from models.trainer import Evaluation, Examples, evaluate, time_blocks
+
+DAY = 86_400_000_000
+
+
+def judged(world: Any, quick: ModelSettings, examples: Examples | None = None, **plan: Any) -> Evaluation:
+    return evaluate(examples or world.examples, world.catalogue, Plan(model=quick, **plan))
+
+
+def with_labels(world: Any, y: np.ndarray) -> Examples:
+    found: Examples = replace(world.examples, y=y)
+    return found
+
+
+def test_a_known_world_is_ranked_and_calibrated_nearly_as_well_as_can_be(
+    make_world: Callable[..., Any], quick: ModelSettings
+) -> None:
+    world = make_world(4000, seed=3)
+
+    found = judged(world, quick)
+
+    odds, y = world.log_odds[found.test_rows], world.y[found.test_rows]
+    oracle, p = expit(odds), expit(found.test_log_odds)
+    assert not found.is_refused
+    assert found.n_folds == 4
+    assert (auc(y, p) - 0.5) / (auc(y, oracle) - 0.5) > 0.9
+    # against the truth, not the labels: no noise of the draw but that of the fit, about 1 / sqrt(conversions)
+    assert p.mean() / oracle.mean() == pytest.approx(1.0, abs=0.12)
+    bins = np.array_split(np.argsort(p), 10)
+    assert np.mean([abs(p[rows].mean() - oracle[rows].mean()) for rows in bins]) < 0.04
+
+
+def test_the_test_is_never_seen_by_what_development_chose(world: Any, quick: ModelSettings) -> None:
+    plain = judged(world, quick)
+    turned = world.y.copy()
+    turned[plain.slices.test] = 1 - turned[plain.slices.test]
+    turned[plain.slices.gap] = 1 - turned[plain.slices.gap]
+
+    other = judged(world, quick, with_labels(world, turned))
+
+    assert other.selection.recipe == plain.selection.recipe
+    assert other.selection.calibration == plain.selection.calibration
+    assert other.anchors == plain.anchors
+    assert (other.test_log_odds == plain.test_log_odds).all()
+
+
+def test_a_second_run_gives_the_same_bits(world: Any, quick: ModelSettings) -> None:
+    first, second = judged(world, quick), judged(world, quick)
+
+    assert (first.test_log_odds == second.test_log_odds).all()
+    assert first.intervals == second.intervals
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_shuffled_labels_are_refused(seed: int, world: Any, quick: ModelSettings) -> None:
+    shuffled = np.random.default_rng(seed).permutation(world.y)
+
+    found = judged(world, quick, with_labels(world, shuffled))
+
+    assert found.is_refused
+
+
+def test_constant_features_are_refused(world: Any, quick: ModelSettings) -> None:
+    X = np.tile(np.nan_to_num(world.X[:1]), (len(world.y), 1))
+
+    found = judged(world, quick, replace(world.examples, X=X))
+
+    assert found.is_refused
+
+
+@pytest.mark.parametrize(("label", "words"), [(0.0, "has 0 conversions"), (1.0, "and 0 other rows")])
+def test_a_single_class_is_refused_with_the_counts(
+    label: float, words: str, world: Any, quick: ModelSettings
+) -> None:
+    with pytest.raises(NoModelError, match=words):
+        judged(world, quick, with_labels(world, np.full(len(world.y), label)))
+
+
+def test_too_few_conversions_are_refused_with_how_many_more_are_needed(
+    world: Any, quick: ModelSettings
+) -> None:
+    y = np.zeros(len(world.y))
+    y[np.argsort(world.examples.timeline.order)[:12]] = 1.0
+
+    with pytest.raises(NoModelError, match=r"development has 12 conversions and \d+ other rows.*8 more conv"):
+        judged(world, quick, with_labels(world, y))
+
+
+def test_a_test_slice_without_conversions_is_refused_with_its_counts(
+    world: Any, quick: ModelSettings
+) -> None:
+    order = world.examples.timeline.order
+    y = np.where(order >= np.quantile(order, 0.75), 0.0, world.y)
+
+    with pytest.raises(NoModelError, match=r"test slice has 0 conversions in \d+ rows"):
+        judged(world, quick, with_labels(world, y))
+
+
+@pytest.mark.parametrize("bad", [np.nan, 2.0, -1.0])
+def test_labels_that_are_neither_0_nor_1_are_refused_with_their_count(
+    bad: float, world: Any, quick: ModelSettings
+) -> None:
+    y = world.y.copy()
+    y[[3, 7]] = bad
+
+    with pytest.raises(InputError, match=r"2 of 2000 labels are neither 0 nor 1"):
+        judged(world, quick, with_labels(world, y))
+
+
+def test_without_an_order_the_split_is_random_by_account_and_says_so_loudly(
+    world: Any, quick: ModelSettings
+) -> None:
+    plain = world.examples.timeline
+    zeros = np.zeros_like(plain.order)
+    unordered = replace(world.examples, timeline=Timeline(zeros, zeros, plain.cluster, is_ordered=False))
+
+    found = judged(world, quick, unordered)
+
+    assert any(note.startswith("WARNING") and "random" in note for note in found.notes)
+    assert not np.isin(plain.cluster[found.slices.test], plain.cluster[found.slices.development]).any()
+    assert not found.is_refused
+
+
+def test_a_short_history_falls_back_to_folds_by_account_and_says_so(world: Any, quick: ModelSettings) -> None:
+    plain = world.examples.timeline
+    order = np.where(plain.order > np.quantile(plain.order, 0.7), 60 * DAY, 0)
+    short = replace(world.examples, timeline=Timeline(order, order + 30 * DAY, plain.cluster))
+
+    found = judged(world, quick, short)
+
+    assert any("whole accounts drawn by hash" in note for note in found.notes)
+    assert found.n_folds == 4
+
+
+def test_sizes_count_rows_leads_and_conversions(world: Any, quick: ModelSettings) -> None:
+    found = judged(world, quick)
+
+    test = found.slices.test
+    assert found.sizes["test"].rows == len(test)
+    assert found.sizes["test"].leads == len(set(world.examples.lead[test].tolist()))
+    assert found.sizes["test"].conversions == int(world.y[test].sum())
+    assert sum(size.rows for size in found.sizes.values()) == len(world.y)
+    assert 0 < found.sizes["test"].rate < 1
+
+
+def test_each_checkpoint_of_age_has_its_auc(world: Any, quick: ModelSettings) -> None:
+    age = np.where(np.arange(len(world.y)) % 2 == 0, DAY, 7 * DAY)
+
+    found = judged(world, quick, replace(world.examples, age=age))
+
+    rows = age[found.test_rows] == DAY
+    expected = auc(world.y[found.test_rows][rows], expit(found.test_log_odds[rows]))
+    assert list(found.by_age) == [DAY, 7 * DAY]
+    assert found.by_age[DAY].value == pytest.approx(expected)
+
+
+def test_the_figure_on_unseen_accounts_holds_only_accounts_never_trained_on(
+    world: Any, quick: ModelSettings
+) -> None:
+    account = world.examples.account.copy()
+    order = world.examples.timeline.order
+    is_late = order >= np.quantile(order, 0.8)
+    account[is_late & (np.arange(len(order)) % 2 == 0)] += 10_000
+
+    found = judged(world, quick, replace(world.examples, account=account))
+
+    of_test = account[found.test_rows]
+    rows = (of_test >= 0) & ~np.isin(of_test, account[found.slices.development])
+    expected = auc(world.y[found.test_rows][rows], expit(found.test_log_odds[rows]))
+    assert found.unseen_accounts is not None
+    assert found.unseen_accounts.value == pytest.approx(expected)
+
+
+def test_too_few_unseen_accounts_give_no_figure(world: Any, quick: ModelSettings) -> None:
+    nobody = np.full(len(world.y), -1)
+
+    assert judged(world, quick, replace(world.examples, account=nobody)).unseen_accounts is None
+
+
+def test_the_champions_anchors_are_kept(world: Any, quick: ModelSettings) -> None:
+    anchors = Anchors(0.111, 0.333, "given")
+
+    found = evaluate(world.examples, world.catalogue, Plan(model=quick), champion_anchors=anchors)
+
+    assert found.anchors is anchors
+
+
+def test_the_default_anchors_leave_three_tenths_above_mql_and_one_above_sql(
+    world: Any, quick: ModelSettings
+) -> None:
+    found = judged(world, quick)
+
+    p = expit(found.selection.log_odds)
+    assert (p >= found.anchors.p_mql).mean() == pytest.approx(0.3, abs=0.01)
+    assert (p >= found.anchors.p_sql).mean() == pytest.approx(0.1, abs=0.01)
+
+
+def test_progress_is_told_and_the_test_is_said_to_be_read_once(world: Any, quick: ModelSettings) -> None:
+    told: list[str] = []
+
+    evaluate(
+        world.examples,
+        world.catalogue,
+        Plan(model=quick, split=SplitSettings(folds=2)),
+        progress=told.append,
+    )
+
+    assert told[0].startswith("fold 1 of 2")
+    assert sum("read once" in line for line in told) == 1
+
+
+def test_time_blocks_are_of_equal_size_and_keep_moments_together() -> None:
+    order = np.repeat(np.arange(60), 10)
+
+    blocks = time_blocks(order)
+
+    assert np.bincount(blocks).tolist() == [100] * 6
+    assert (np.diff(blocks) >= 0).all()
+    assert time_blocks(np.zeros(5, dtype=np.int64)).tolist() == [0] * 5

@@ -1,0 +1,222 @@
+"""One small CRM, simulated and trained once for all workers, and the real command line to run on it."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.cli import main
+
+TABLES = ("leads", "events", "outcomes", "accounts", "field_changes")
+SMALL = """
+[model]
+bootstrap = 100
+logistic_penalties = [100.0]
+
+[model.lightgbm]
+max_rounds = 60
+early_stopping_rounds = 20
+
+[features]
+windows = ["30d"]
+half_lives = ["14d"]
+
+[split]
+folds = 3
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command left: its exit code and both streams."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one object on the one line of standard output."""
+        assert self.code in {0, 3, 8}, self.err
+        line, rest = self.out.split("\n", 1)
+        assert rest == "", self.out
+        found = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+        assert isinstance(found, dict)
+        return found
+
+
+@contextmanager
+def _streams() -> Iterator[tuple[Path, Path]]:
+    """Both streams into files, down to what libraries in C print."""
+    with tempfile.TemporaryDirectory() as scratch:
+        files = Path(scratch) / "out", Path(scratch) / "err"
+        kept, python = [os.dup(1), os.dup(2)], (sys.stdout, sys.stderr)
+        handles = [path.open("w", encoding="utf-8") for path in files]
+        try:
+            for number, handle in zip((1, 2), handles, strict=True):
+                os.dup2(handle.fileno(), number)
+            sys.stdout, sys.stderr = handles
+            yield files
+        finally:
+            for handle in handles:
+                handle.flush()
+            sys.stdout, sys.stderr = python
+            for number, old, handle in zip((1, 2), kept, handles, strict=True):
+                os.dup2(old, number)
+                os.close(old)
+                handle.close()
+
+
+def run_command(*arguments: object) -> Run:
+    """Run `lead-scoring` in this process, through the function that the console command calls."""
+    before, code = sys.argv, None
+    sys.argv = ["lead-scoring", *(str(each) for each in arguments)]
+    with _streams() as (out, err):
+        try:
+            main()
+        except SystemExit as left:
+            code = left.code
+        finally:
+            sys.argv = before
+            sys.stdout.flush()
+            sys.stderr.flush()
+        assert isinstance(code, int)
+        return Run(code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+
+
+def run_apart(*arguments: object, **environment: str) -> Run:
+    """Run the console command `lead-scoring` in a process of its own."""
+    command = [str(Path(sys.executable).parent / "lead-scoring"), *(str(each) for each in arguments)]
+    done = subprocess.run(command, capture_output=True, env=os.environ | environment, check=False)
+    return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@dataclass(frozen=True)
+class Crm:
+    """A simulated CRM with its trained model; nobody writes into its folder.
+
+    Attributes
+    ----------
+    folder : tables, project file and `out/` with the store that holds the champion.
+    bundle : a copy of the champion's bundle that knows of no store.
+    trained : what `train --json` said.
+    """
+
+    folder: Path
+    bundle: Path
+    trained: dict[str, Any]
+
+    @property
+    def project(self) -> Path:
+        """The project file."""
+        return self.folder / "lead-scoring.toml"
+
+    def leads(self) -> pd.DataFrame:
+        """The leads as text."""
+        return pd.read_csv(self.folder / "leads.csv", dtype=str, keep_default_na=False)
+
+    def lines(self) -> list[str]:
+        """The lines of leads.csv, the header first."""
+        return (self.folder / "leads.csv").read_text(encoding="utf-8").splitlines()
+
+    def export(self, to: Path, **tables: str | bytes | pd.DataFrame) -> Path:
+        """A folder with these tables in place of the CRM's own."""
+        to.mkdir(parents=True)
+        for name in TABLES:
+            path, content = to / f"{name}.csv", tables.get(name)
+            if content is None:
+                path.symlink_to(self.folder / path.name)
+            elif isinstance(content, pd.DataFrame):
+                content.to_csv(path, index=False, lineterminator="\n")
+            else:
+                path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return to
+
+    def written(self, to: Path, text: str = "") -> Path:
+        """A project file over the CRM's tables that writes elsewhere, with more settings."""
+        head = self.project.read_text(encoding="utf-8").replace("[data]", f'[data]\nfolder = "{self.folder}"', 1)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_text(head + text, encoding="utf-8")
+        return to
+
+    def score(self, output: Path, *arguments: object) -> Run:
+        """Score with the bundle, no store needed."""
+        fixed = ("--bundle", self.bundle, "-o", output, "--json")
+        project = () if "-p" in arguments else ("-p", self.project)
+        return run_command("score", *project, *arguments, *fixed)
+
+
+def scores(path: Path) -> pd.DataFrame:
+    """Scores by lead_id, in their order."""
+    return pq.read_table(path).to_pandas().set_index("lead_id")
+
+
+def manifest(output: Path) -> dict[str, Any]:
+    """The manifest beside an output."""
+    found = json.loads(output.with_name(f"{output.stem}.manifest.json").read_text(encoding="utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+def quarantine(output: Path) -> pd.DataFrame:
+    """The quarantined lead rows beside an output, as text."""
+    path = output.with_name(f"{output.stem}.quarantine.csv")
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return rows[rows["table"] == "leads"].reset_index(drop=True)
+
+
+def as_line(values: dict[str, str]) -> str:
+    """One CSV record."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(values.values())
+    return text.getvalue()
+
+
+def _make(folder: Path) -> None:
+    made = run_command("simulate", "--leads", 3000, "--seed", 1, "-o", folder / "crm", "--format", "csv")
+    assert made.code == 0, made.err
+    project = folder / "crm" / "lead-scoring.toml"
+    text = project.read_text(encoding="utf-8").replace('every = "14d"', 'every = "28d"')
+    project.write_text(text + SMALL, encoding="utf-8")
+    run = run_command("train", "-p", project, "--json")
+    assert (run.code, run.err) == (0, ""), run.err
+    shutil.copytree(run.json["bundle"], folder / "bundle")
+    (folder / "trained.json").write_text(run.out, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def crm(tmp_path_factory: pytest.TempPathFactory) -> Crm:
+    """The CRM; the first worker that asks for it makes it, the others wait."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "crm-of-all-workers"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "trained.json").exists():
+            _make(folder)
+    trained = json.loads((folder / "trained.json").read_text(encoding="utf-8"))
+    return Crm(folder / "crm", folder / "bundle", trained)
+
+
+@pytest.fixture(scope="session")
+def scored(crm: Crm, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scores of the CRM as it is."""
+    output = tmp_path_factory.mktemp("scored") / "scores.parquet"
+    assert crm.score(output).code == 0
+    return output
