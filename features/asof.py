@@ -126,13 +126,14 @@ def _walk(
 ) -> Spells:
     end = np.full(len(created), NEVER)
     won = np.zeros(len(created), dtype=bool)
-    is_first = np.r_[True, lead[1:] != lead[:-1]] if len(lead) else np.zeros(0, dtype=bool)
-    simple = is_first & ~is_reopened
-    end[lead[simple]], won[lead[simple]] = moment[simple], is_won[simple]
+    # a reopening before any ending reopens nothing
+    ending = np.flatnonzero(~is_reopened)
+    owner_of, place = np.unique(lead[ending], return_index=True)
+    end[owner_of], won[owner_of] = moment[ending[place]], is_won[ending[place]]
     extra: list[tuple[int, int, int, bool]] = []
     for owner in np.unique(lead[is_reopened]):
         extra += _reopened_spells(int(owner), lead, moment, is_won, is_reopened)
-    starts = np.r_[created, np.array([row[1] for row in extra], dtype=np.int64)]
+    starts = np.r_[created, np.array([max(row[1], created[row[0]]) for row in extra], dtype=np.int64)]
     owners = np.r_[np.arange(len(created)), np.array([row[0] for row in extra], dtype=np.int64)]
     ends = np.r_[end, np.array([row[2] for row in extra], dtype=np.int64)]
     wins = np.r_[won, np.array([row[3] for row in extra], dtype=bool)]
@@ -198,7 +199,7 @@ def snapshot_examples(spells: Spells, settings: SnapshotSettings, last: int) -> 
             rows = np.flatnonzero((spells.start < cut) & (spells.end >= cut))
             parts.append((rows, np.full(len(rows), cut), np.zeros(len(rows), dtype=np.int64)))
     else:
-        for age in settings.ages:
+        for age in sorted(set(settings.ages)):
             moment = spells.start + age
             rows = np.flatnonzero((moment <= last) & (spells.end >= moment))
             parts.append((rows, moment[rows], np.full(len(rows), age)))

@@ -82,9 +82,10 @@ def clean_events(
     column = settings.internal_column
     if column is not None and column in events:
         remove("internal", events[column].isin(settings.internal_values).to_numpy(dtype=bool))
-    time = np.maximum(microseconds(events["occurred_at"]), _recorded(events))
+    occurred = microseconds(events["occurred_at"])
+    time = np.maximum(occurred, _recorded(events))
     created = microseconds(leads["created_at"])
-    remove("before_lead", (lead >= 0) & (created[lead] != NEVER) & (time < created[lead]))
+    remove("before_lead", (lead >= 0) & (created[lead] != NEVER) & (occurred < created[lead]))
     remove("unknown_lead", lead < 0)
     coded = {name: _codes(events[name]) for name in ("event_type", "channel", "product")}
     value = events["value"].to_numpy(dtype=np.float64) if settings.use_value else np.full(len(events), np.nan)

@@ -16,7 +16,8 @@ MICROSECONDS = {
     "d": 86_400_000_000,
     "w": 604_800_000_000,
 }
-_PATTERN = re.compile(r"(\d+)\s*([smhdw])")
+_PATTERN = re.compile(r"([0-9]{1,15})\s*([smhdw])")
+_LONGEST = 365_000 * MICROSECONDS["d"]
 
 
 def parse_duration(text: object) -> int:
@@ -32,14 +33,15 @@ def parse_duration(text: object) -> int:
     >>> parse_duration("15m")
     900000000
     """
-    if isinstance(text, int) and not isinstance(text, bool):
-        return text
-    match = _PATTERN.fullmatch(str(text).strip())
+    match = _PATTERN.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         raise ValueError(
             f"{text!r} is no duration; write a whole number and a unit, such as 15m, 1h, 30d or 8w"
         )
-    return int(match[1]) * MICROSECONDS[match[2]]
+    found = int(match[1]) * MICROSECONDS[match[2]]
+    if found > _LONGEST:
+        raise ValueError(f"{text!r} is longer than 1000 years")
+    return found
 
 
 def format_duration(microseconds: int) -> str:

@@ -19,6 +19,7 @@ __all__ = ["describe_points", "points_column", "preset_lines", "resolve_rules"]
 
 Float64 = NDArray[np.float64]
 _READERS = {"role": role, "department": department}
+_READER_NAMES = ("", "department", "role", "seniority")
 
 _SAAS: tuple[PointsRule, ...] = (
     PointsRule(attribute="job_title.role", values={"c-level": 15, "pm": 10, "director": 10, "assistant": 0}),
@@ -43,7 +44,7 @@ def resolve_rules(settings: PointsSettings | None, attributes: AttributeSettings
     Raises
     ------
     ConfigError
-        If a rule names an attribute that is not declared or is barred.
+        If a rule names an attribute that is not declared or is barred, or a reader that does not exist.
     """
     if settings is None:
         return ()
@@ -57,6 +58,12 @@ def resolve_rules(settings: PointsSettings | None, attributes: AttributeSettings
         raise ConfigError(
             f"{len(lost)} points rules name attributes that are not declared under [attributes]; the first is "
             f"'{lost[0]}'. Declare it, or say which column it is: [points] attributes = {{ {lost[0]} = \"...\" }}."
+        )
+    unread = [rule.attribute for rule in rules if str(rule.attribute).partition(".")[2] not in _READER_NAMES]
+    if unread:
+        raise ConfigError(
+            f"{len(unread)} points rules read an attribute in a way that does not exist; the first is '{unread[0]}'. "
+            f"After the dot may stand {', '.join(_READER_NAMES[1:])}."
         )
     return tuple(rules)
 
@@ -80,7 +87,24 @@ def _on_columns(rule: PointsRule, settings: PointsSettings, kinds: dict[str, Kin
 
 
 def describe_points(sources: FeatureSources) -> list[Feature]:
-    """One feature a rule, in the order of the table."""
+    """One feature a rule, in the order of the table.
+
+    Raises
+    ------
+    ConfigError
+        If a rule would read today's value of an attribute where the past is rebuilt.
+    """
+    usable = sources.usable()
+    late = [
+        rule.attribute
+        for rule in sources.points
+        if rule.attribute and rule.attribute.partition(".")[0] not in usable
+    ]
+    if late:
+        raise ConfigError(
+            f"{len(late)} points rules would give past leads points for today's value of an attribute; the first is "
+            f"'{late[0]}'. Declare it under attributes.at_creation or history, or name it in attributes.waived."
+        )
     found: list[Feature] = []
     for number, rule in enumerate(sources.points):
         source = rule.attribute or f"type:{rule.event}"
@@ -105,12 +129,23 @@ def points_column(view: RowView, feature: Feature, sources: FeatureSources) -> F
     availability = "at_creation" if sources.is_static else sources.attributes.availability()[name]
     values = attribute_values(view, name, availability)
     codes, unique = pd.factorize(pd.Series(values, dtype=object), use_na_sentinel=True)
-    return np.array([*(_points_of(str(value), rule, reader) for value in unique), _of_missing(rule)])[codes]
+    is_boolean = sources.attributes.kinds()[name] == "boolean"
+    table = [_points_of(_words_of(value, is_boolean=is_boolean), rule, reader) for value in unique]
+    return np.array([*table, _of_missing(rule)])[codes]
 
 
-def _points_of(text: str, rule: PointsRule, reader: str) -> float:
+def _words_of(value: object, *, is_boolean: bool) -> tuple[str, ...]:
+    """A value as people write it: 3.0 is also 3, a boolean's 1.0 also yes and true."""
+    if not isinstance(value, int | float):
+        return (str(value),)
+    plain = (repr(float(value)), f"{value:.0f}" if float(value).is_integer() else repr(value))
+    return (*plain, *(("yes", "true") if value else ("no", "false"))) if is_boolean else plain
+
+
+def _points_of(words: tuple[str, ...], rule: PointsRule, reader: str) -> float:
+    text = words[0]
     if rule.ranges:
-        number = size_band(text)
+        number = size_band(text) if len(words) == 1 else float(text)
         bounds = sorted((float(bound), points) for bound, points in rule.ranges.items())
         reached = [points for bound, points in bounds if number is not None and number >= bound]
         return reached[-1] if reached else 0.0
@@ -119,11 +154,12 @@ def _points_of(text: str, rule: PointsRule, reader: str) -> float:
         key: str | None = None if level is None else SENIORITIES[level]
     else:
         key = _READERS[reader](text) if reader else text
-    wanted = " ".join(str(key).split()).casefold()
-    matches = [
-        points for value, points in rule.values.items() if " ".join(value.split()).casefold() == wanted
-    ]
-    return matches[0] if matches and key is not None else 0.0
+    wanted = {_plain(each) for each in ([key] if reader else words) if each is not None}
+    return next((points for value, points in rule.values.items() if _plain(value) in wanted), 0.0)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def _of_missing(rule: PointsRule) -> float:

@@ -6,11 +6,12 @@ sees what training saw.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from features.durations import Duration, parse_duration
+from features.durations import Duration, format_duration, parse_duration
 
 __all__ = [
     "AttributeGroup",
@@ -44,7 +45,7 @@ class Settings(BaseModel):
 
 
 class AttributeGroup(Settings):
-    """Names of attributes of one availability, by what they hold."""
+    """Names of attributes of one availability, by what they hold; each name once."""
 
     category: tuple[str, ...] = ()
     number: tuple[str, ...] = ()
@@ -52,6 +53,14 @@ class AttributeGroup(Settings):
     job_title: tuple[str, ...] = ()
     email: tuple[str, ...] = ()
     company_size: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_name_once(self) -> AttributeGroup:
+        names = [name for kind in type(self).model_fields for name in getattr(self, kind)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"attributes declared more than once: {', '.join(twice)}")
+        return self
 
     def kinds(self) -> dict[str, Kind]:
         """Kind of each attribute, in the order of the file."""
@@ -133,13 +142,24 @@ class TargetSettings(Settings):
     outcome_events: tuple[str, ...] = ()
     product: str | None = None
 
+    @model_validator(mode="after")
+    def _grace_within_horizon(self) -> TargetSettings:
+        if self.outcome_grace >= self.horizon:
+            raise ValueError(
+                "outcome_grace must be shorter than horizon; got "
+                f"{format_duration(self.outcome_grace)} and {format_duration(self.horizon)}"
+            )
+        return self
+
 
 class SnapshotSettings(Settings):
     """Which moments become examples: `calendar` cuts, `age` after creation, or `static` flat exports."""
 
     mode: Literal["calendar", "age", "static"] = "calendar"
     every: PositiveDuration = parse_duration("14d")
-    ages: tuple[PositiveDuration, ...] = tuple(parse_duration(age) for age in ("1d", "7d", "14d"))
+    ages: Annotated[tuple[PositiveDuration, ...], Field(min_length=1)] = tuple(
+        parse_duration(age) for age in ("1d", "7d", "14d")
+    )
     max_rows: Annotated[int, Field(ge=1_000)] = 300_000
 
 
@@ -157,10 +177,28 @@ class FeatureSettings(Settings):
     """Feature families, windows and half-lives."""
 
     families: tuple[Family, ...] = ("explicit", "implicit", "recency", "account")
-    windows: tuple[PositiveDuration, ...] = tuple(parse_duration(window) for window in ("7d", "30d", "90d"))
+    windows: Annotated[tuple[PositiveDuration, ...], Field(min_length=1)] = tuple(
+        parse_duration(window) for window in ("7d", "30d", "90d")
+    )
     half_lives: tuple[PositiveDuration, ...] = tuple(parse_duration(each) for each in ("3d", "14d", "60d"))
     missing_flags: bool = True
     words: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _each_span_once(self) -> FeatureSettings:
+        for name in ("windows", "half_lives"):
+            spans = getattr(self, name)
+            twice = [span for place, span in enumerate(spans) if span in spans[:place]]
+            if twice:
+                raise ValueError(f"{name} lists {format_duration(twice[0])} twice")
+        return self
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 class PointsRule(Settings):
@@ -187,6 +225,11 @@ class PointsRule(Settings):
             raise ValueError("a points rule names either an attribute or an event")
         if self.attribute is not None and bool(self.values) == bool(self.ranges):
             raise ValueError(f"the points rule for '{self.attribute}' needs either values or ranges")
+        stray = [bound for bound in self.ranges if not _is_number(bound)]
+        if stray:
+            raise ValueError(
+                f"the lower bound '{stray[0]}' of the points rule for '{self.attribute}' is no number"
+            )
         return self
 
 

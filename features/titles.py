@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 __all__ = [
@@ -18,11 +19,19 @@ __all__ = [
 SENIORITIES = ("student", "junior", "staff", "senior", "manager", "director", "vp", "c-level")
 DEPARTMENTS = ("it", "finance", "marketing", "sales", "operations", "hr", "product", "legal", "support")
 EMAIL_KINDS = ("business", "education", "free", "government")
+_BELOW = re.compile(
+    r"(?:<=?|≤|\b(?:under|below|less than|fewer than|up to|unter|bis|weniger als|moins de))\s*$"
+)
 
 _SENIORITY = [
+    (1, r"(?:assistant|assistent|secretary|pa|ea) (?:to|of|der|des) .*"),
     (0, r"student|intern|trainee|apprentice|praktikant|werkstudent|pupil"),
     (6, r"vp|svp|evp|vice[ -]president|head of|partner"),
-    (7, r"chief|c[efimotrps]o|founder|owner|president|managing director|geschäftsführer|gérant"),
+    (2, r"(?:product|process|data) owner"),
+    (
+        7,
+        r"chief|c[defilmoprst]o|ciso|chro|founder|cofounder|owner|president|managing director|geschäftsführer|gérant",
+    ),
     (5, r"director|direktor|directeur"),
     (4, r"manager|lead|supervisor|leiter|teamlead|responsable"),
     (1, r"junior|jr|assistant|entry|associate|assistent"),
@@ -117,21 +126,24 @@ def role(title: str) -> str | None:
 
 
 def size_band(text: str) -> float | None:
-    """The first number in a company size: the size itself, or the lower end of a band.
+    """The first number in a company size: the size itself, or the lower end of a band; 0 for "under 50".
 
     Examples
     --------
-    >>> size_band("50-99"), size_band("1,000+"), size_band("unknown")
-    (50.0, 1000.0, None)
+    >>> size_band("50-99"), size_band("1,000+"), size_band("<50"), size_band("unknown")
+    (50.0, 1000.0, 0.0, None)
     """
-    match = re.search(r"\d[\d,. ]*", text)
+    match = re.search(r"([0-9][0-9,. ]*)(k\b)?", text, re.IGNORECASE)
     if match is None:
         return None
-    digits = re.sub(r"[,. ](?=\d{3}(?!\d))", "", match[0]).replace(",", ".").strip(" .")
+    if _BELOW.search(text[: match.start()].casefold()):
+        return 0.0
+    digits = re.sub(r"[,. ](?=[0-9]{3}(?![0-9]))", "", match[1]).replace(",", ".").strip(" .")
     try:
-        return float(digits.split(" ")[0])
+        size = float(digits.split(" ")[0]) * (1000.0 if match[2] else 1.0)
     except ValueError:
         return None
+    return size if math.isfinite(size) else None
 
 
 def email_kind(address: str) -> str | None:

@@ -139,15 +139,16 @@ def refitted_losses(
 def judge_calibration(
     ratio: Interval, slope: Interval, settings: GateSettings, widest: float = 2.0
 ) -> tuple[Check, Check]:
-    """Can the probabilities be believed? Each clustered interval must meet its range.
+    """Can the probabilities be believed? Each figure must lie in its range.
+
+    Failed: the whole interval lies outside. Not shown: the figure itself does, or its interval is too wide.
 
     Parameters
     ----------
     ratio, slope : Interval
         Of `metrics.calibration_ratio` and `metrics.calibration_slope`, clustered.
     widest : float
-        The most that high / low may be: an interval that meets the range but is wider, or reaches 0, is
-        "not shown".
+        The most that high / low may be; an interval that is wider, or reaches 0, shows nothing.
     """
     ratio_range = settings.calibration_low, settings.calibration_high
     slope_range = settings.slope_low, settings.slope_high

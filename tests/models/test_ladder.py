@@ -88,7 +88,7 @@ def test_constant_features_leave_the_base_rate(world, quick: ModelSettings) -> N
     y = (np.arange(800) % 4 == 0).astype(np.float64)
 
     for rung in ("points", "logistic", "lightgbm", "blend"):
-        recipe = RecipeOf(rung, rounds=5, weights=(0.0, 0.5, 0.5))  # type: ignore[arg-type]
+        recipe = RecipeOf(rung, rounds=5, weights=(0.0, 0.5, 0.5))
         assert expit(fit_rung(recipe, X, y, world.catalogue, quick).margin(X[:2])) == pytest.approx(0.25)
 
 
@@ -187,7 +187,7 @@ def test_the_trees_rank_their_world_on_rows_they_did_not_see(world, make_world, 
     oracle = auc(fresh.y, expit(fresh.log_odds))
 
     for rung in ("logistic", "lightgbm"):
-        recipe = RecipeOf(rung, 100.0, 30)  # type: ignore[arg-type]
+        recipe = RecipeOf(rung, 100.0, 30)
         margins = fit_rung(recipe, world.X, world.y, world.catalogue, quick).margin(fresh.X)
         assert (auc(fresh.y, expit(margins)) - 0.5) / (oracle - 0.5) > 0.9
 

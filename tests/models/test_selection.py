@@ -29,7 +29,7 @@ def chosen_of(margins: dict[str, Float64], y: Float64, settings: ModelSettings |
 
 
 def drawn(seed: int, log_odds: Float64) -> Float64:
-    return (np.random.default_rng(seed).random(N) < expit(log_odds)).astype(np.float64)
+    return np.asarray(np.random.default_rng(seed).random(N) < expit(log_odds), dtype=np.float64)
 
 
 def noise(seed: int, scale: float) -> Float64:
@@ -55,7 +55,7 @@ def test_a_rung_that_is_clearly_worse_is_passed_over() -> None:
     found = chosen_of(margins, drawn(1, TRUTH))
 
     assert found.recipe.rung == "logistic"
-    assert [trial.clearly_worse for trial in found.trials][0]
+    assert found.trials[0].clearly_worse
 
 
 def test_worse_by_less_than_one_standard_error_is_not_clearly_worse() -> None:
@@ -92,7 +92,7 @@ def test_a_rung_that_points_the_wrong_way_is_never_chosen() -> None:
 @pytest.mark.parametrize("drift", [0.0, 0.3])
 def test_a_rung_that_says_the_same_of_all_leads_of_a_block_is_never_chosen(drift: float) -> None:
     weak = 0.06 * TRUTH
-    constant = drift * BLOCK - 1.0
+    constant = np.asarray(drift * BLOCK - 1.0, dtype=np.float64)
 
     found = chosen_of({"points": constant, "logistic": weak, "lightgbm": weak}, drawn(21, weak))
 

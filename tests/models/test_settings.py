@@ -72,4 +72,4 @@ def test_settings_do_not_change_and_survive_json() -> None:
 
     assert again == plan
     with pytest.raises(ValidationError, match="frozen"):
-        plan.bands = BandSettings()  # type: ignore[misc]
+        plan.bands = BandSettings()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -96,7 +98,7 @@ def test_folds_expand_and_train_only_on_labels_known_when_their_block_begins(
         assert np.isin(fold.validate, rows).all()
         assert 0 < y[fold.validate].sum() < len(fold.validate)
         assert min(y[fold.train].sum(), (1 - y[fold.train]).sum()) >= 10
-    for earlier, later in zip(folds[:-1], folds[1:], strict=True):
+    for earlier, later in pairwise(folds):
         assert np.isin(earlier.train, later.train).all()
         assert timeline.order[earlier.validate].max() < timeline.order[later.validate].min()
     seen = np.concatenate([fold.validate for fold in folds]) if folds else np.zeros(0)

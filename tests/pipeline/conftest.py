@@ -150,7 +150,9 @@ class Crm:
 
     def written(self, to: Path, text: str = "") -> Path:
         """A project file over the CRM's tables that writes elsewhere, with more settings."""
-        head = self.project.read_text(encoding="utf-8").replace("[data]", f'[data]\nfolder = "{self.folder}"', 1)
+        head = self.project.read_text(encoding="utf-8").replace(
+            "[data]", f'[data]\nfolder = "{self.folder}"', 1
+        )
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(head + text, encoding="utf-8")
         return to

@@ -20,7 +20,7 @@ TRAIN_KEYS = {
     "log_loss", "brier", "ece", "calibration_ratio", "lift_at_10", "report",
 }  # fmt: skip
 SCORE_KEYS = {"rows_in", "scored", "not_open", "quarantined", "output", "manifest", "model_version"}
-HOSTILE = ("[/x]", "[bold]x", "[link=http://x]y[/link]", "\u2028line", "=1+1", "-5", "العميل", "😀", "a\"b,c")  # fmt: skip
+HOSTILE = ("[/x]", "[link=http://x]y[/link]", "\u2028line", "-5", "😀 العميل", 'a"b,c')
 
 
 def _told_once(run: Run, kind: str) -> bool:
@@ -172,7 +172,9 @@ def test_an_output_that_would_replace_a_table_exits_2_and_the_table_stays(crm: C
     (data / "x").mkdir()
     before = (data / "leads.csv").read_bytes()
 
-    runs = [crm.score(output, "--data", data) for output in (data / "leads.csv", data / "x" / ".." / "leads.csv")]
+    runs = [
+        crm.score(output, "--data", data) for output in (data / "leads.csv", data / "x" / ".." / "leads.csv")
+    ]
 
     assert [run.code for run in runs] == [2, 2]
     assert all("would replace a table" in run.err for run in runs)
@@ -205,7 +207,9 @@ def test_rows_in_quarantine_within_the_limit_exit_3_everywhere(crm: Crm, tmp_pat
     assert (scored.err, checked.err) == ("", "")
 
 
-def test_rows_in_quarantine_over_the_limit_exit_4_in_scoring_and_in_training(crm: Crm, tmp_path: Path) -> None:
+def test_rows_in_quarantine_over_the_limit_exit_4_in_scoring_and_in_training(
+    crm: Crm, tmp_path: Path
+) -> None:
     leads = crm.leads()
     leads.loc[:200, "created_at"] = "soon"
     data = crm.export(tmp_path / "data", leads=leads)
@@ -226,7 +230,9 @@ def test_rows_in_quarantine_over_the_limit_exit_4_in_scoring_and_in_training(crm
 def test_a_limit_of_a_hundred_percent_lets_all_pass(crm: Crm, tmp_path: Path) -> None:
     data = crm.export(tmp_path / "data", leads=crm.leads().assign(created_at="soon"))
     project = crm.written(tmp_path / "lead-scoring.toml")
-    project.write_text(project.read_text(encoding="utf-8").replace("limit = 0.05", "limit = 1"), encoding="utf-8")
+    project.write_text(
+        project.read_text(encoding="utf-8").replace("limit = 0.05", "limit = 1"), encoding="utf-8"
+    )
 
     run = crm.score(tmp_path / "scores.parquet", "-p", project, "--data", data)
 
@@ -234,7 +240,9 @@ def test_a_limit_of_a_hundred_percent_lets_all_pass(crm: Crm, tmp_path: Path) ->
     assert run.json["quarantined"] == run.json["rows_in"] == 3000
 
 
-@pytest.mark.parametrize("model", ["challenger", "7", "models:/lead_scoring@nobody", "models:/other@champion"])
+@pytest.mark.parametrize(
+    "model", ["challenger", "7", "models:/lead_scoring@nobody", "models:/other@champion"]
+)
 def test_a_missing_alias_or_version_exits_5(crm: Crm, tmp_path: Path, model: str) -> None:
     run = run_command("score", "-p", crm.project, "--model", model, "-o", tmp_path / "s.parquet", "--json")
 
@@ -339,10 +347,10 @@ def test_an_interrupt_ends_the_run_without_a_traceback_and_without_output(crm: C
     command += ["--data", str(tmp_path / "data"), "--bundle", str(crm.bundle), "-o", str(tmp_path / "s.csv")]
 
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not _waits_on_pipe(running.pid) and running.poll() is None:
-        time.sleep(0.05)
+    writer = _opened_by_reader(pipe)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
+    os.close(writer)
 
     assert running.returncode in {1, 130}
     assert out == ""
@@ -350,11 +358,14 @@ def test_an_interrupt_ends_the_run_without_a_traceback_and_without_output(crm: C
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
 
 
-def _waits_on_pipe(pid: int) -> bool:
-    try:
-        return "fifo" in Path(f"/proc/{pid}/wchan").read_text(encoding="utf-8")
-    except OSError:
-        return True
+def _opened_by_reader(pipe: Path) -> int:
+    """The pipe's writing end, once somebody has begun to read."""
+    for _ in range(600):
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("nobody read the table")
 
 
 def test_json_holds_no_nan(crm: Crm, scored: Path) -> None:

@@ -105,11 +105,15 @@ def test_without_events_and_outcomes_the_end_of_the_data_is_unknown(tmp_path: Pa
     assert len(tables.leads) == 3
 
 
-def test_a_lead_created_after_the_end_of_the_data_is_left_out(tmp_path: Path) -> None:
-    tables = load(tmp_path, lead("created_at=2024-02-02"))
+def test_a_lead_created_after_the_declared_end_of_the_data_is_left_out(tmp_path: Path) -> None:
+    tables = load(tmp_path, lead("created_at=2024-02-02"), data={"data_end": "2024-02-01"})
 
     assert left_out(tables) == [("leads", 4, "created_after_end")]
     assert "2024-02-01 00:00:00 UTC" in tables.quarantine["detail"][0]
+
+
+def test_a_lead_younger_than_the_latest_activity_is_kept_where_no_end_is_declared(tmp_path: Path) -> None:
+    assert left_out(load(tmp_path, lead("created_at=2024-02-02"))) == []
 
 
 def test_a_lead_created_at_the_end_of_the_data_is_kept(tmp_path: Path) -> None:

@@ -186,8 +186,8 @@ def test_a_refused_training_with_a_points_table_registers_nothing_either(trained
     ("model", "words"),
     [
         (
-            "challenger",
-            r"no model models:/lead_scoring@challenger: .*Train first.*--bundle DIR.*--model models:/",
+            "nobody",
+            r"no model models:/lead_scoring@nobody: .*Train first.*--bundle DIR.*--model models:/",
         ),
         ("99", "no model models:/lead_scoring/99"),
         ("models:/nobody@champion", "no model models:/nobody@champion"),
