@@ -88,15 +88,15 @@ def judge_refusal(
         high=float("nan"),
         limit=(0.5,),
         words=(
-            f"Of a lead that bought and one that did not, the model puts the buyer first {value:.0%} of "
-            f"the time; chance is 50 %. We are {confidence:.0%} sure that it is at least {low:.0%}: "
+            f"Of a lead that bought and one that did not, the model puts the buyer first {100 * value:.0f} % of "
+            f"the time; chance is 50 %. We are {100 * confidence:.0f} % sure that it is at least {100 * low:.0f} %: "
             f"it {'ranks better than' if is_ranked else 'is not shown to rank better than'} chance."
         ),
     )
     of_model, of_constant = refitted_losses(y, log_odds, blocks, clusters)
     gain = float(of_constant.mean() - of_model.mean()) if len(of_model) else float("nan")
     is_better = gain > 0.0
-    said = f"{gain / of_constant.mean():.1%} less wrong than" if is_better else "no better than"
+    said = f"{100 * gain / of_constant.mean():.1f} % less wrong than" if is_better else "no better than"
     predicts = Check(
         name="log_loss_against_constant",
         status="passed" if is_better else "failed",

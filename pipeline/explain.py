@@ -104,7 +104,7 @@ def _why_not(leads: OpenLeads, tables: Tables, lead_id: str) -> str:
 
 def render(found: Explanation, console: Console) -> None:
     """Print the explanation as a table whose whole points add up to the score."""
-    chance = "" if found.probability is None else f", {found.probability:.1%} chance to convert"
+    chance = "" if found.probability is None else f", {100 * found.probability:.1f} % chance to convert"
     console.print(
         Text.assemble(
             (f"Lead {found.lead_id}", "bold"), ": score ", (str(found.shown_score), "bold"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
 import json
@@ -174,7 +175,8 @@ def _write_table(table: pa.Table, top_reasons: int, is_csv: bool, path: Path) ->
 
 
 def _write_frame(frame: pd.DataFrame, path: Path) -> None:
-    frame.to_csv(path, index=False, lineterminator="\n")
+    # all text quoted: a bare CR in a raw record would end the line for most readers
+    frame.to_csv(path, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
 
 def _flush(path: Path) -> None:

@@ -101,7 +101,7 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
         evaluation = evaluate(examples, catalogue, project.plan, anchors, tell)
     except NoModelError as error:
         raise NoModelError(f"{error}{_table_instead(project, dataset, tables, tell)}") from error
-    check = _against_champion(champion, evaluation, examples, catalogue, project)
+    check = _against_champion(champion, evaluation, dataset, examples, catalogue, project)
     verdict = _verdict(evaluation, check)
     with tempfile.TemporaryDirectory() as scratch:
         outcome = FinalFit(project, dataset, tables, evaluation, verdict, champion)
@@ -165,23 +165,29 @@ def _champion(project: Project, tell: Tell) -> Bundle | None:
 def _against_champion(
     champion: Bundle | None,
     evaluation: Evaluation,
+    dataset: Dataset,
     examples: Examples,
     catalogue: Catalogue,
     project: Project,
 ) -> Check | None:
     """Paired log losses on the test; the champion's recipe is fitted again on what came before it.
 
-    The champion's own fit may have seen the test, so it is its recipe and calibration that compete.
+    The champion's own fit may have seen the test, so it is its recipe, features and calibration that
+    compete. Where the tables no longer hold its attributes, its recipe makes do with the new features.
     """
     if champion is None:
         return None
     kept = champion.manifest["recipe"]
     recipe = Recipe(kept["rung"], kept["penalty"], kept["rounds"], tuple(kept["weights"]))
+    X = examples.X
+    if set(champion.sources.usable()) <= set(dataset.data.leads.columns):
+        catalogue = champion.scorer.catalogue
+        X = build_features(dataset.data, dataset.rows, catalogue, champion.sources)
     if recipe.rung == "points" and len(catalogue.columns(["points"])) == 0:
         return None
     rows, test = evaluation.slices.development, evaluation.test_rows
-    rung = fit_rung(recipe, examples.X[rows], examples.y[rows], catalogue, project.model)
-    odds = champion.scorer.calibration.log_odds(rung.margin(examples.X[test]))
+    rung = fit_rung(recipe, X[rows], examples.y[rows], catalogue, project.model)
+    odds = champion.scorer.calibration.log_odds(rung.margin(X[test]))
     y, clusters = examples.y[test], examples.timeline.cluster[test]
     return judge_champion(row_log_loss(y, evaluation.test_log_odds), row_log_loss(y, odds), clusters)
 

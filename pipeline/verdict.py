@@ -26,7 +26,7 @@ def verdict_words(
     words += _moved(evaluation)
     if check is not None:
         words.append(check.words)
-    if evaluation.anchors.moved:
+    if evaluation.anchors.moved and verdict != "refused":
         words.append(
             "The SQL line was raised so that MQL and SQL lie at least half a unit of log-odds apart."
         )
@@ -54,8 +54,8 @@ def _headline(verdict: Verdict, evaluation: Evaluation) -> str:
 def _finds(evaluation: Evaluation) -> str:
     recall, size = evaluation.intervals["recall_at_20"], evaluation.sizes["test"]
     return (
-        f"Working the top 20 % of the list finds {recall.value:.0%} of the buyers ({recall.low:.0%} to "
-        f"{recall.high:.0%}), on {size.rows:,} rows of {size.leads:,} leads with {size.conversions:,} conversions "
+        f"Working the top 20 % of the list finds {100 * recall.value:.0f} % of the buyers "
+        f"({100 * recall.low:.0f} to {100 * recall.high:.0f} %), on {size.rows:,} rows of {size.leads:,} leads with {size.conversions:,} conversions "
         "that the model had not seen."
     )
 

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,16 +109,18 @@ def run_apart(*arguments: object, **environment: str) -> Run:
 
 @dataclass(frozen=True)
 class Crm:
-    """A simulated CRM with its trained model; nobody writes into its folder.
+    """A simulated CRM with its trained model; nobody writes into its folders.
 
     Attributes
     ----------
-    folder : tables, project file and `out/` with the store that holds the champion.
+    folder : tables of 800 of its leads, to score quickly, and their project file.
+    whole : tables of all 3,000 leads, their project file and `out/` with the store of the champion.
     bundle : a copy of the champion's bundle that knows of no store.
     trained : what `train --json` said.
     """
 
     folder: Path
+    whole: Path
     bundle: Path
     trained: dict[str, Any]
 
@@ -148,11 +150,11 @@ class Crm:
                 path.write_bytes(content.encode() if isinstance(content, str) else content)
         return to
 
-    def written(self, to: Path, text: str = "") -> Path:
+    def written(self, to: Path, text: str = "", *, whole: bool = False) -> Path:
         """A project file over the CRM's tables that writes elsewhere, with more settings."""
-        head = self.project.read_text(encoding="utf-8").replace(
-            "[data]", f'[data]\nfolder = "{self.folder}"', 1
-        )
+        folder = self.whole if whole else self.folder
+        head = (self.whole / "lead-scoring.toml").read_text(encoding="utf-8")
+        head = head.replace("[data]", f'[data]\nfolder = "{folder}"', 1)
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(head + text, encoding="utf-8")
         return to
@@ -166,7 +168,8 @@ class Crm:
 
 def scores(path: Path) -> pd.DataFrame:
     """Scores by lead_id, in their order."""
-    return pq.read_table(path).to_pandas().set_index("lead_id")
+    found: pd.DataFrame = pq.read_table(path).to_pandas()
+    return found.set_index("lead_id")
 
 
 def manifest(output: Path) -> dict[str, Any]:
@@ -183,7 +186,7 @@ def quarantine(output: Path) -> pd.DataFrame:
     return rows[rows["table"] == "leads"].reset_index(drop=True)
 
 
-def as_line(values: dict[str, str]) -> str:
+def as_line(values: Mapping[Any, str]) -> str:
     """One CSV record."""
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(values.values())
@@ -199,7 +202,24 @@ def _make(folder: Path) -> None:
     run = run_command("train", "-p", project, "--json")
     assert (run.code, run.err) == (0, ""), run.err
     shutil.copytree(run.json["bundle"], folder / "bundle")
+    _take(folder / "crm", folder / "few", 800)
     (folder / "trained.json").write_text(run.out, encoding="utf-8")
+
+
+def _take(whole: Path, to: Path, leads: int) -> None:
+    """The first leads with all that is known of them, and a project file that uses the same store."""
+    to.mkdir()
+    text = (whole / "lead-scoring.toml").read_text(encoding="utf-8")
+    text = text.replace('output = "out"', f'output = "{whole / "out"}"')
+    (to / "lead-scoring.toml").write_text(text, encoding="utf-8")
+    shutil.copy(whole / "accounts.csv", to)
+    lines = (whole / "leads.csv").read_text(encoding="utf-8").splitlines(keepends=True)[: leads + 1]
+    (to / "leads.csv").write_text("".join(lines), encoding="utf-8")
+    ids = {line.split(",", 1)[0] for line in lines}
+    for name in ("events", "outcomes", "field_changes"):
+        text = (whole / f"{name}.csv").read_text(encoding="utf-8")
+        kept = [line for line in text.splitlines(keepends=True) if line.split(",", 1)[0] in ids]
+        (to / f"{name}.csv").write_text("".join(kept), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -213,7 +233,7 @@ def crm(tmp_path_factory: pytest.TempPathFactory) -> Crm:
         if not (folder / "trained.json").exists():
             _make(folder)
     trained = json.loads((folder / "trained.json").read_text(encoding="utf-8"))
-    return Crm(folder / "crm", folder / "bundle", trained)
+    return Crm(folder / "few", folder / "crm", folder / "bundle", trained)
 
 
 @pytest.fixture(scope="session")

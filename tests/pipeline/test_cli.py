@@ -211,7 +211,7 @@ def test_rows_in_quarantine_over_the_limit_exit_4_in_scoring_and_in_training(
     crm: Crm, tmp_path: Path
 ) -> None:
     leads = crm.leads()
-    leads.loc[:200, "created_at"] = "soon"
+    leads.loc[:60, "created_at"] = "soon"
     data = crm.export(tmp_path / "data", leads=leads)
     project = crm.written(tmp_path / "lead-scoring.toml")
 
@@ -221,7 +221,7 @@ def test_rows_in_quarantine_over_the_limit_exit_4_in_scoring_and_in_training(
     for run in (scored, trained):
         assert run.code == 4
         assert _told_once(run, "QuarantineLimitError")
-        assert "201 of 3,000 lead rows (6.7%)" in run.err
+        assert "61 of 800 lead rows (7.6%)" in run.err
         assert "row 2 of leads.csv" in run.err
     assert not (tmp_path / "scores.parquet").exists()
     assert not (tmp_path / "out").exists()
@@ -237,7 +237,7 @@ def test_a_limit_of_a_hundred_percent_lets_all_pass(crm: Crm, tmp_path: Path) ->
     run = crm.score(tmp_path / "scores.parquet", "-p", project, "--data", data)
 
     assert run.code == 3
-    assert run.json["quarantined"] == run.json["rows_in"] == 3000
+    assert run.json["quarantined"] == run.json["rows_in"] == 800
 
 
 @pytest.mark.parametrize(

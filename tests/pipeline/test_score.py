@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def test_base_and_all_reasons_add_up_to_every_score(crm: Crm, tmp_path: Path) ->
         assert all(each["text"] for lines in found["reasons"] for each in lines)
         assert all(
             abs(a["points"]) >= abs(b["points"]) - 1e-12
-            for lines in named for a, b in zip(lines[:-1], lines[1:], strict=True)
+            for lines in named for a, b in pairwise(lines)
         )  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def test_columns_of_features_that_are_off_are_there_and_null(scored: Path) -> No
 def test_csv_and_parquet_say_the_same(crm: Crm, scored: Path, tmp_path: Path) -> None:
     run = crm.score(tmp_path / "scores.csv")
 
-    flat = pd.read_csv(tmp_path / "scores.csv", dtype={"lead_id": str}, float_precision="round_trip")
+    flat = pd.read_csv(tmp_path / "scores.csv", dtype={"lead_id": str})
     found = scores(scored).reset_index()
     assert run.code == 0
     assert flat["lead_id"].tolist() == found["lead_id"].tolist()
@@ -137,7 +138,7 @@ def test_the_manifest_vouches_for_every_file_and_holds_no_clock(crm: Crm, scored
     assert len(digests) == 3
     assert found["inputs"] == inputs
     assert found["as_of"] == "2026-01-01T00:00:00.000000"
-    assert found["rows_in"] == 3000 == found["scored"] + found["not_open"] + found["quarantined"]
+    assert found["rows_in"] == 800 == found["scored"] + found["not_open"] + found["quarantined"]
     assert len(not_open) == found["not_open"]
     assert not set(not_open) & set(scores(scored).index)
     assert not {"time", "duration", "created", "at", "seconds"} & set(found)
@@ -166,7 +167,7 @@ def test_a_moment_in_the_past_scores_like_an_export_cut_at_it(crm: Crm, tmp_path
 
     assert (full.code, then.code) == (0, 0)
     assert (tmp_path / "full.parquet").read_bytes() == (tmp_path / "then.parquet").read_bytes()
-    assert then.json["rows_in"] == len(cut["leads"]) < full.json["rows_in"] == 3000
+    assert then.json["rows_in"] == len(cut["leads"]) < full.json["rows_in"] == 800
     assert 0 < full.json["scored"] == then.json["scored"]
 
 
@@ -212,7 +213,7 @@ def test_a_moment_before_every_lead_scores_nobody(crm: Crm, tmp_path: Path) -> N
     run = crm.score(tmp_path / "s.csv", "--as-of", "2001-01-01")
 
     assert run.code == 0
-    assert (run.json["scored"], run.json["not_open"]) == (0, 3000)
+    assert (run.json["scored"], run.json["not_open"]) == (0, 800)
     assert (tmp_path / "s.csv").read_text(encoding="utf-8").count("\n") == 1
 
 
@@ -228,7 +229,7 @@ def test_outcomes_of_later_move_nothing(crm: Crm, tmp_path: Path) -> None:
     ]
 
     assert [run.code for run in runs] == [0, 0]
-    assert later.sum() > 100
+    assert later.sum() > 50
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
@@ -242,7 +243,7 @@ def test_one_lead_less_moves_no_score_of_strangers(crm: Crm, scored: Path, tmp_p
 
     left = scores(scored).drop(index=lead)
     found = scores(tmp_path / "s.parquet")
-    assert run.json["rows_in"] == 2999
+    assert run.json["rows_in"] == 799
     assert found["probability"].equals(left["probability"])
     assert found["score"].equals(left["score"])
 

@@ -1,0 +1,105 @@
+"""One lead explained: the same bits as in the batch, whole points that add up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from features.contracts import Tables
+from features.errors import InputError
+from models.bundle import Bundle, load_bundle
+from pipeline.config import Project, load_project
+from pipeline.explain import explain_lead
+from pipeline.score import tables_for
+from tests.pipeline.conftest import Crm, run_command, scores
+
+
+@pytest.fixture(scope="module")
+def known(crm: Crm) -> tuple[Project, Bundle, Tables]:
+    project, bundle = load_project(crm.project), load_bundle(crm.bundle)
+    return project, bundle, tables_for(project, bundle)
+
+
+def _spread(found: pd.DataFrame) -> list[str]:
+    """Leads from the top to the bottom of the list."""
+    return [str(each) for each in found.index[:: max(1, len(found) // 25)]]
+
+
+def test_one_lead_at_a_time_is_the_batch_bit_for_bit(
+    known: tuple[Project, Bundle, Tables], scored: Path
+) -> None:
+    found = scores(scored)
+
+    for lead in _spread(found):
+        row, alone = found.loc[lead], explain_lead(*known, lead, None)
+        assert (alone.probability, alone.score, alone.band, alone.base_score) == (
+            row["probability"], row["score"], row["band"], row["base_score"],
+        )  # fmt: skip
+        assert alone.grade == row["fit_grade"] + row["engagement_grade"]
+        assert alone.reasons == [dict(each) for each in row["reasons"]]
+
+
+@pytest.mark.parametrize("top_reasons", [1, 5, 50])
+def test_whole_points_add_up_and_no_reason_changes_sign(
+    known: tuple[Project, Bundle, Tables], scored: Path, top_reasons: int
+) -> None:
+    project, bundle, tables = known
+    settings = project.score.model_copy(update={"top_reasons": top_reasons})
+    project = project.model_copy(update={"score": settings})
+
+    for lead in _spread(scores(scored))[::4]:
+        alone = explain_lead(project, bundle, tables, lead, None)
+        named = [each["points"] for each in alone.reasons if each["group"] not in {"rest", "limit"}]
+        assert alone.shown_base + sum(alone.shown_points) == alone.shown_score
+        assert len(alone.shown_points) - len(named) in {0, 1}
+        assert all(whole * exact >= 0 for whole, exact in zip(alone.shown_points, named, strict=False))
+        assert (alone.shown_score >= 50) == (alone.band != "below")
+        assert (alone.shown_score >= 80) == (alone.band == "SQL")
+
+
+def test_the_printed_lines_add_up_to_the_printed_score(crm: Crm, scored: Path) -> None:
+    best = str(scores(scored).index[0])
+
+    run = run_command("explain", best, "-p", crm.project, "--bundle", crm.bundle)
+
+    lines = [each.split("│")[0].strip() for each in run.out.splitlines() if "│" in each]
+    points = [int(each) for each in lines if each]
+    assert run.code == 0
+    assert run.err == ""
+    assert f"Lead {best}: score {points[-1]}, SQL" in run.out
+    assert sum(points[:-1]) == points[-1]
+    assert "because" not in run.out.casefold()
+
+
+def test_a_closed_lead_an_unknown_one_and_a_quarantined_one_are_told_apart(
+    crm: Crm, known: tuple[Project, Bundle, Tables], scored: Path, tmp_path: Path
+) -> None:
+    project, bundle, tables = known
+    closed = pd.read_csv(scored.parent / "scores.not_open.csv", dtype=str)["lead_id"].iloc[0]
+    leads = crm.leads()
+    leads.loc[0, "created_at"] = "soon"
+    data = crm.export(tmp_path / "data", leads=leads)
+
+    held = run_command(
+        "explain", leads.loc[0, "lead_id"], "-p", crm.project, "--bundle", crm.bundle, "--data", data
+    )
+
+    with pytest.raises(InputError, match=f"'{closed}' is not open at 2026-01-01"):
+        explain_lead(project, bundle, tables, closed, None)
+    with pytest.raises(InputError, match="There is no lead 'nobody'"):
+        explain_lead(project, bundle, tables, "nobody", None)
+    assert held.code == 2
+    assert "is in quarantine: bad_time" in held.err
+
+
+def test_a_past_moment_explains_what_was_known_then(
+    crm: Crm, known: tuple[Project, Bundle, Tables], tmp_path: Path
+) -> None:
+    moment = pd.Timestamp("2025-09-15T10:00Z").as_unit("us")
+    assert crm.score(tmp_path / "s.parquet", "--as-of", moment.isoformat()).code == 0
+    found = scores(tmp_path / "s.parquet")
+
+    for lead in _spread(found)[::5]:
+        assert explain_lead(*known, lead, moment).score == found.loc[lead, "score"]
