@@ -55,8 +55,8 @@ def _finds(evaluation: Evaluation) -> str:
     recall, size = evaluation.intervals["recall_at_20"], evaluation.sizes["test"]
     return (
         f"Working the top 20 % of the list finds {100 * recall.value:.0f} % of the buyers "
-        f"({100 * recall.low:.0f} to {100 * recall.high:.0f} %), on {size.rows:,} rows of {size.leads:,} leads with {size.conversions:,} conversions "
-        "that the model had not seen."
+        f"({100 * recall.low:.0f} to {100 * recall.high:.0f} %), on {size.rows:,} rows of {size.leads:,} leads with "
+        f"{size.conversions:,} conversions that the model had not seen."
     )
 
 

@@ -67,7 +67,7 @@ def p_history(
     post = _class_law(facts, rows, by_class[key])
     own = np.searchsorted(member_key * len(facts.account) + member, key * len(facts.account) + rows)
     own = np.minimum(own, max(len(member) - 1, 0))
-    chance = chains.win_chance(parse_duration(horizon) / DAY)
+    chance = chains.win_chance(_days(horizon))
     groups = _groups(facts, chains, rows)
     p = np.einsum("nc,ncs,ncs->n", post, state[own], chance[groups])
     return np.where(_is_open(facts, steps, rows, at_us), p, np.nan)
@@ -85,7 +85,7 @@ def p_state(
     state = _true_states(source, len(facts.account), rows, at_us)
     chains = Chains(facts.law)
     group = _groups(facts, chains, rows)[np.arange(len(rows)), facts.in_market[rows]]
-    p = chains.win_chance(parse_duration(horizon) / DAY)[group, state]
+    p = chains.win_chance(_days(horizon))[group, state]
     steps = read_steps(source, _mask(len(facts.account), rows))
     return np.where(_is_open(facts, steps, rows, at_us), p, np.nan)
 
@@ -163,6 +163,11 @@ def _groups(facts: Evidence, chains: Chains, rows: Ints) -> Ints:
     """Group of chains of each lead by class, shape (row, class)."""
     fixed = facts.segment[rows], facts.fit[rows], facts.cohort[rows]
     return np.stack([chains.group_of(fixed[0], c, fixed[1], fixed[2]) for c in (0, 1)], axis=1)
+
+
+def _days(horizon: str | int) -> float:
+    """A horizon as text ("30d") or in microseconds, in days."""
+    return (horizon if isinstance(horizon, int) else parse_duration(horizon)) / DAY
 
 
 def _is_open(facts: Evidence, steps: Steps, rows: Ints, at_us: Ints) -> NDArray[np.bool_]:

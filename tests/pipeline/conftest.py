@@ -202,18 +202,19 @@ def _make(folder: Path) -> None:
     run = run_command("train", "-p", project, "--json")
     assert (run.code, run.err) == (0, ""), run.err
     shutil.copytree(run.json["bundle"], folder / "bundle")
-    _take(folder / "crm", folder / "few", 800)
+    _take_some(folder / "crm", folder / "few")
     (folder / "trained.json").write_text(run.out, encoding="utf-8")
 
 
-def _take(whole: Path, to: Path, leads: int) -> None:
-    """The first leads with all that is known of them, and a project file that uses the same store."""
+def _take_some(whole: Path, to: Path) -> None:
+    """Leads of both ends (companies first, persons last) with all that is known of them; the same store."""
     to.mkdir()
     text = (whole / "lead-scoring.toml").read_text(encoding="utf-8")
     text = text.replace('output = "out"', f'output = "{whole / "out"}"')
     (to / "lead-scoring.toml").write_text(text, encoding="utf-8")
     shutil.copy(whole / "accounts.csv", to)
-    lines = (whole / "leads.csv").read_text(encoding="utf-8").splitlines(keepends=True)[: leads + 1]
+    lines = (whole / "leads.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = lines[:501] + lines[-300:]
     (to / "leads.csv").write_text("".join(lines), encoding="utf-8")
     ids = {line.split(",", 1)[0] for line in lines}
     for name in ("events", "outcomes", "field_changes"):
