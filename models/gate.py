@@ -24,6 +24,7 @@ __all__ = [
     "Status",
     "judge_calibration",
     "judge_champion",
+    "judge_plausibility",
     "judge_refusal",
     "judge_slices",
     "refitted_losses",
@@ -177,6 +178,20 @@ def judge_calibration(
     return level, spread
 
 
+def judge_plausibility(auc: Interval, most: float) -> Check:
+    """Is it too good to be true? Failed if the whole interval of the AUC lies above `most`."""
+    is_plausible = auc.low <= most
+    words = "No sign that the outcome itself is among the features."
+    if not is_plausible:
+        words = (
+            f"Too good to be true: the buyer is put first {100 * auc.value:.1f} % of the time. A field or event that is "
+            "written with the outcome is most likely among the features; run `lead-scoring check` and bar it."
+        )
+    return Check(
+        "too_good", "passed" if is_plausible else "failed", auc.value, auc.low, auc.high, (most,), words
+    )
+
+
 def judge_champion(
     challenger_loss: ArrayLike,
     champion_loss: ArrayLike,
@@ -198,6 +213,10 @@ def judge_champion(
     elif found.value < 0.0 and found.high >= 0.0:
         status = "not_shown"
         words = "The new model looks a little better, but it may be luck; the champion stays for now."
+    words += (
+        f" Log loss, the new less the old on the same rows: {found.value:+.4f} "
+        f"(likely between {found.low:+.4f} and {found.high:+.4f}; below 0 is better)."
+    )
     return Check("log_loss_against_champion", status, found.value, found.low, found.high, (0.0,), words)
 
 

@@ -97,6 +97,7 @@ class GateSettings(Settings):
     slope_low: float = 0.8
     slope_high: float = 1.25
     auc_confidence: Share = 0.99
+    auc_most: Share = 0.985
 
 
 class Plan(Settings):

@@ -15,7 +15,7 @@ from features.errors import InputError, NoModelError
 from models import metrics
 from models.bands import Anchors, anchors_from
 from models.calibration import row_log_loss
-from models.gate import Check, judge_calibration, judge_refusal
+from models.gate import Check, judge_calibration, judge_plausibility, judge_refusal
 from models.intervals import Interval, bootstrap_intervals
 from models.ladder import Recipe, fit_rung
 from models.selection import OutOfFold, Selection, out_of_fold, select_rung
@@ -124,7 +124,7 @@ class Evaluation:
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether every calibration check passed; "not shown" is not passed."""
+        """Whether the probabilities may be believed; "not shown" is not passed."""
         return all(check.status == "passed" for check in self.calibration_checks)
 
 
@@ -160,7 +160,10 @@ def evaluate(
     draw = partial(bootstrap_intervals, clusters=clusters, n_boot=model.bootstrap, seed=model.seed)
     intervals = draw(METRICS, labels, expit(log_odds))
     blocks = time_blocks(timeline.order[test]) if timeline.is_ordered else np.zeros(len(test), dtype=np.int64)
-    checks = judge_calibration(intervals["calibration_ratio"], intervals["calibration_slope"], plan.gate)
+    checks = (
+        *judge_calibration(intervals["calibration_ratio"], intervals["calibration_slope"], plan.gate),
+        judge_plausibility(intervals["auc"], plan.gate.auc_most),
+    )
     return Evaluation(
         slices=slices,
         sizes={name: _size(examples, getattr(slices, name)) for name in ("development", "gap", "test")},

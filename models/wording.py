@@ -16,7 +16,7 @@ __all__ = ["LIMIT_TEXT", "REST_TEXT", "Wording"]
 
 Float64 = NDArray[np.float64]
 REST_TEXT = "Everything else"
-LIMIT_TEXT = "Limit of the scale"
+LIMIT_TEXT = "Limit of the scale (0 to 100)"
 DAY = MICROSECONDS["d"]
 _UNITS = (("d", "day"), ("h", "hour"), ("m", "minute"), ("s", "second"))
 # how people write the levels that the readers of titles and addresses know

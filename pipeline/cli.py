@@ -78,6 +78,8 @@ def init(
     console = plain_console()
     for guess in draft.guesses:
         console.print(f"- {guess}")
+    if draft.unused:
+        console.print(f"- not used: {', '.join(path.name for path in draft.unused)}", markup=False)
     console.print(f"\nDrafted {output}. Read it, then run: lead-scoring check -p {output}")
 
 

@@ -148,6 +148,10 @@ class Project(Settings):
         mql, sql = (self.points.mql, self.points.sql) if self.points else (None, None)
         if mql is not None and sql is not None and mql >= sql:
             raise ValueError(f"points.mql must be below points.sql; got mql = {mql:g}, sql = {sql:g}")
+        if self.static is not None and self.static.label in self.attributes.kinds():
+            raise ValueError(
+                f"static.label '{self.static.label}' is also declared under attributes: the outcome can't be a feature"
+            )
         return self
 
     def plain_settings(self) -> dict[str, Any]:

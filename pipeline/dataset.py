@@ -43,6 +43,7 @@ class Dataset:
     lead_code : (n,) rank of the lead by lead_id; account : (n,) code, -1 for none.
     amount : (n,) amount of the lead's win, NaN where there is none.
     n_open : leads open at the end of the data.
+    data_end : the end of the data; None for a flat export.
     """
 
     data: Prepared
@@ -55,6 +56,7 @@ class Dataset:
     left_out: dict[str, int]
     amount: Float64
     n_open: int
+    data_end: pd.Timestamp | None = None
 
 
 def sources_of(project: Project) -> FeatureSources:
@@ -93,12 +95,13 @@ def labelled_dataset(project: Project, tables: Tables) -> Dataset:
         data=data, sources=sources, rows=rows, y=y, timeline=Timeline(order, known_at, cluster, is_ordered),
         lead_code=rank[rows.lead], account=account, left_out=left_out,
         amount=np.where(y == 1.0, _won_amounts(data, tables, project)[rows.lead], np.nan), n_open=n_open,
+        data_end=None if sources.is_static else tables.data_end,
     )  # fmt: skip
 
 
 def _open_at_end(data: Prepared, tables: Tables) -> int:
     assert data.spells is not None
-    end = _data_end(tables)
+    end = data_end_of(tables)
     return int(((data.spells.start < end) & (data.spells.end >= end)).sum())
 
 
@@ -135,7 +138,8 @@ def check_quarantine(project: Project, tables: Tables) -> int:
 
 def _snapshots(data: Prepared, tables: Tables, project: Project) -> tuple[Examples, Float64, dict[str, int]]:
     assert data.spells is not None
-    end = _data_end(tables)
+    end = data_end_of(tables)
+    _require_wins(tables, project)
     last = latest_mature(end, project.target)
     everything = snapshot_examples(data.spells, project.snapshots, end)
     labelled = label_examples(everything, end, project.target)
@@ -158,8 +162,25 @@ def _snapshots(data: Prepared, tables: Tables, project: Project) -> tuple[Exampl
     return rows, y, left_out
 
 
-def _data_end(tables: Tables) -> int:
+def _require_wins(tables: Tables, project: Project) -> None:
+    """Refuse a target that no outcome has: most likely it is written otherwise in the export."""
+    found = tables.outcomes["outcome"].value_counts()
+    if len(found) and not set(project.target.won) & set(found.index):
+        listed = ", ".join(f"{str(name)!r} ({count:,})" for name, count in found.head(5).items())
+        raise InputError(
+            f"None of the {int(found.sum()):,} outcomes is one of target.won = {list(project.target.won)}; "
+            f"found are {listed}. Name those that are wins, exactly as they are written."
+        )
+
+
+def data_end_of(tables: Tables) -> int:
+    """The end of the data in microseconds; refused where it is unknown or one stray moment far from all others."""
     end = int(microseconds(tables.data_end)[0])
+    far = [each for each in tables.warnings if each.code == "data_end_far"]
+    if far:
+        raise InputError(
+            f"{far[0].table}: {far[0].message}. Nothing can be trained or scored on such an end."
+        )
     if end == NEVER:
         raise InputError(
             "events and outcomes hold no moment, so the end of the data is unknown; set data.data_end."

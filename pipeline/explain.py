@@ -16,7 +16,7 @@ from features.contracts import Tables
 from features.errors import InputError
 from models.bundle import Bundle
 from models.rounding import whole_points
-from models.wording import LIMIT_TEXT, Wording
+from models.wording import REST_TEXT, Wording
 from pipeline.config import Project
 from pipeline.score import OpenLeads, leads_to_score, reason_lines, scored_chunks
 
@@ -62,12 +62,16 @@ def explain_lead(
     chosen = OpenLeads(leads.data, leads.rows.take(wanted), leads.as_of, [])
     _, X, scored = next(iter(scored_chunks(chosen, bundle, 1, project.score.top_reasons)))
     lines = reason_lines(scored, 0, X[0], Wording(bundle.scorer.catalogue))
-    rest = [line["points"] for line in lines if line["group"] in {"rest", "limit"}]
-    reasons = [line["points"] for line in lines if line["group"] not in {"rest", "limit"}]
+    rest = sum(line["points"] for line in lines if line["group"] == "rest")
+    others = [line["points"] for line in lines if line["group"] != "rest"]
     whole = whole_points(
-        np.array([scored.explained.base_score]), np.array([reasons]), np.array([sum(rest)]), scored.score
+        np.array([scored.explained.base_score]), np.array([others]), np.array([rest]), scored.score
     )
-    shown = [int(each) for each in whole.reasons[0]] + ([int(whole.rest[0])] if rest else [])
+    left = iter(whole.reasons[0].tolist())
+    shown = [int(whole.rest[0]) if line["group"] == "rest" else int(next(left)) for line in lines]
+    if whole.rest[0] and all(line["group"] != "rest" for line in lines):
+        lines.append({"text": REST_TEXT, "points": 0.0, "group": "rest"})
+        shown.append(int(whole.rest[0]))
     p = float(scored.probability[0])
     return Explanation(
         lead_id=lead_id,
@@ -120,13 +124,8 @@ def render(found: Explanation, console: Console) -> None:
     table.add_column("Points", justify="right")
     table.add_column("Reason")
     table.add_row(f"{found.shown_base}", "An average lead starts here")
-    lines = [line for line in found.reasons if line["group"] not in {"rest", "limit"}]
-    texts = [line["text"] for line in lines]
-    if len(found.shown_points) > len(texts):
-        at_limit = any(line["group"] == "limit" for line in found.reasons)
-        texts.append("Everything else" + (f" and the {LIMIT_TEXT.lower()} (0 to 100)" if at_limit else ""))
-    for text, points in zip(texts, found.shown_points, strict=True):
-        table.add_row(f"{points:+d}" if points else "0", Text(text))
+    for line, points in zip(found.reasons, found.shown_points, strict=True):
+        table.add_row(f"{points:+d}" if points else "0", Text(line["text"]))
     table.add_section()
     table.add_row(f"[bold]{found.shown_score}[/]", "[bold]Score[/]")
     console.print(table)

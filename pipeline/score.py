@@ -20,7 +20,7 @@ from models.bundle import Bundle
 from models.scorer import Scored
 from models.wording import LIMIT_TEXT, REST_TEXT, Wording
 from pipeline.config import Project
-from pipeline.dataset import check_quarantine, known_labels, static_rows
+from pipeline.dataset import check_quarantine, data_end_of, known_labels, static_rows
 from pipeline.output import SCHEMA_VERSION, ScoreRows, files_of, publish, scores_table
 from pipeline.tables import load_tables
 
@@ -106,15 +106,15 @@ def leads_to_score(tables: Tables, bundle: Bundle, project: Project, as_of: pd.T
                 f"The bundle {bundle.model_version} was trained on a flat export, but the project has no [static]. "
                 "Score with the project file it was trained with, or train again."
             )
+        if as_of is not None:
+            raise InputError(
+                "A flat export has no history, so it can't be scored as of another moment; leave out --as-of."
+            )
         is_open = np.isnan(known_labels(data.leads, project.static))
         rows, moment = static_rows(np.flatnonzero(is_open)), NEVER
     else:
         assert data.spells is not None
-        moment = int(microseconds(tables.data_end if as_of is None else as_of)[0])
-        if moment == NEVER:
-            raise InputError(
-                "events and outcomes hold no moment to score at; give --as-of or set data.data_end."
-            )
+        moment = data_end_of(tables) if as_of is None else int(microseconds(as_of)[0])
         rows = open_examples(data.spells, moment)
     rows = rows.take(np.argsort(ids[rows.lead], kind="stable"))
     not_open = np.setdiff1d(np.arange(len(ids)), rows.lead)

@@ -24,7 +24,7 @@ def verdict_words(
         words.append(_finds(evaluation))
         words += [each.words for each in evaluation.calibration_checks if each.status != "passed"]
     words += _moved(evaluation)
-    if check is not None:
+    if check is not None and verdict != "refused":
         words.append(check.words)
     if evaluation.anchors.moved and verdict != "refused":
         words.append(
@@ -34,7 +34,23 @@ def verdict_words(
     if lost:
         listed = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in lost.items())
         words.append(f"Rows left out of training and test: {listed}.")
+    words += _left_aside(dataset)
     return (*words, *evaluation.notes)
+
+
+def _left_aside(dataset: Dataset) -> list[str]:
+    """Attributes that training may not look at, and where the data ends."""
+    sources = dataset.sources
+    aside = sorted(set(sources.attributes.kinds()) - set(sources.usable()))
+    said = []
+    if aside:
+        said.append(
+            f"{len(aside)} fields known only as of today (attributes.current) were left out: {', '.join(aside)}. "
+            "Move those that are fixed since the lead was made to attributes.at_creation."
+        )
+    if dataset.data_end is not None:
+        said.append(f"The data ends on {dataset.data_end:%Y-%m-%d %H:%M} UTC.")
+    return said
 
 
 def _headline(verdict: Verdict, evaluation: Evaluation) -> str:
@@ -44,6 +60,8 @@ def _headline(verdict: Verdict, evaluation: Evaluation) -> str:
         return f"Refused: nothing better than the base rate was found ({shown}). No model was registered."
     if verdict == "champion":
         return f"Champion: the model ranks leads and its probabilities hold ({shown})."
+    if any(check.name == "too_good" and check.status == "failed" for check in evaluation.calibration_checks):
+        return f"Challenger: too good to be true ({shown}). It will not be promoted by itself."
     if evaluation.is_calibrated:
         return (
             f"Challenger: the model ranks leads and its probabilities hold ({shown}), but the champion stays."

@@ -47,6 +47,8 @@ def check_tables(
     leads = checked["leads"]
     if project.data.data_end is not None:
         _judge_end(leads, data_end)
+    if project.snapshots.mode != "static":
+        _judge_creation(leads)
     _judge_information(checked, project)
     _count_unknown_accounts(checked)
     for name in ("events", "outcomes", "field_changes"):
@@ -108,6 +110,13 @@ def _judge_end(leads: CheckedTable, data_end: pd.Timestamp) -> None:
     words = f"lies after the end of the data, {data_end:%Y-%m-%d %H:%M:%S} UTC (data.data_end)"
     if late.any():
         leads.mark(Fault(late, "created_after_end", words), "created_at")
+
+
+def _judge_creation(leads: CheckedTable) -> None:
+    """Mark leads without a creation time, for openness can't be told; if none has one, training says so."""
+    is_missing = leads.typed["created_at"].isna().to_numpy(dtype=bool)
+    if is_missing.any() and not is_missing.all():
+        leads.mark(Fault(is_missing, "missing_value", "created_at is empty"), "created_at")
 
 
 def _judge_information(checked: Mapping[TableName, CheckedTable], project: Project) -> None:
