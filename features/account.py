@@ -12,6 +12,7 @@ from features.catalogue import Feature
 from features.durations import MICROSECONDS
 from features.kernel import event_pairs, first_at_or_after
 from features.prepare import FeatureSources
+from features.settings import PRIORITY
 from features.titles import department
 from features.view import RowView
 
@@ -54,9 +55,15 @@ def describe_account(view: RowView, sources: FeatureSources) -> list[Feature]:
         found += _OF_COLLEAGUES
         if title_attribute(sources) is not None:
             found.append(_DEPARTMENTS)
-    if "is_priority" in view.data.leads and view.data.leads["is_priority"].notna().any():
+    if _uses_priority(sources) and PRIORITY in view.data.leads and view.data.leads[PRIORITY].notna().any():
         found.append(_PRIORITY)
     return found
+
+
+def _uses_priority(sources: FeatureSources) -> bool:
+    """The list is today's: with snapshots it is used only where it is waived, like any `current` attribute."""
+    attributes = sources.attributes
+    return PRIORITY not in attributes.barred and (sources.is_static or PRIORITY in attributes.waived)
 
 
 def account_column(view: RowView, feature: Feature, sources: FeatureSources) -> Float64:

@@ -32,7 +32,7 @@ def learn_catalogue(data: Prepared, rows: Examples, sources: FeatureSources) -> 
     found: list[Feature] = []
     if "explicit" in families:
         found += describe_explicit(view, sources)
-    has_events = not sources.is_static and len(view.events) > 0
+    has_events = not sources.is_static and bool(view.known.any())
     if "implicit" in families and has_events:
         found += describe_implicit(view, sources)
     if "recency" in families and has_events:
@@ -99,10 +99,7 @@ def _types_of(catalogue: Catalogue) -> tuple[str, ...]:
 def _frequent_types(data: Prepared, rows: Examples, sources: FeatureSources) -> tuple[str, ...]:
     """Event types seen before the rows' as_of: declared ones first, then the most frequent."""
     view = RowView(data, rows, data.events.events, sources.events, ())
-    seen_until = np.zeros(len(view.leads), dtype=np.int64)
-    np.maximum.at(seen_until, view.place, view.stop)
-    known = np.arange(len(view.events)) < seen_until[view.events.lead]
-    counts = np.bincount(view.events.kind[known], minlength=len(data.events.kinds))
+    counts = np.bincount(view.events.kind[view.known], minlength=len(data.events.kinds))
     kinds = data.events.kinds
     ranked = sorted(
         np.flatnonzero(counts), key=lambda k: (kinds[k] not in sources.events.types, -counts[k], kinds[k])

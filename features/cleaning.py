@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -9,11 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.asof import NEVER, microseconds
+from features.durations import MICROSECONDS
 from features.settings import EventSettings
 
-__all__ = ["CleanedEvents", "Events", "bot_bursts", "clean_events"]
+__all__ = ["CleanedEvents", "Events", "bot_bursts", "clean_events", "hashed"]
 
 Int64 = NDArray[np.int64]
+DAY = MICROSECONDS["d"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def clean_events(
     remove("outcome_event", np.isin(kind_text, outcome_events))
     column = settings.internal_column
     if column is not None and column in events:
-        remove("internal", events[column].isin(settings.internal_values).to_numpy(dtype=bool))
+        remove("internal", _is_internal(events[column], settings.internal_values))
     occurred = microseconds(events["occurred_at"])
     time = np.maximum(occurred, _recorded(events))
     created = microseconds(leads["created_at"])
@@ -122,11 +125,26 @@ def bot_bursts(events: Events, least: int, window: int) -> Int64:
         return told
     last = least - 1
     is_burst = (
-        (lead[last:] == lead[:-last]) & (kind[last:] == kind[:-last]) & (time[last:] - time[:-last] <= window)
+        (lead[last:] == lead[:-last])
+        & (kind[last:] == kind[:-last])
+        & (time[last:] - time[:-last] <= window)
+        & (time[last:] % DAY != 0)  # a log of bare dates shows no bursts
     )
     for first in np.flatnonzero(is_burst)[::-1]:
         told[order[first : first + least]] = time[first + last] + 1
     return told
+
+
+def hashed(value: str) -> str:
+    """A value as it is kept with a model: told again when met, but not readable."""
+    return f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
+
+
+def _is_internal(column: pd.Series, values: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Which values are those of own staff, given plainly or hashed."""
+    unique = [str(value) for value in column.dropna().unique()]
+    staff = [value for value in unique if value in values or hashed(value) in values]
+    return column.isin(staff).to_numpy(dtype=bool)
 
 
 def _recorded(events: pd.DataFrame) -> Int64:

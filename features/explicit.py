@@ -45,24 +45,36 @@ def describe_explicit(view: RowView, sources: FeatureSources) -> list[Feature]:
             and is_missing.any()
             and kind in {"number", "boolean", "company_size"}
         ):
-            found.append(Feature("explicit", name, "missing", unit="flag", group=name, words=words))
+            found.append(
+                Feature("explicit", name, "missing", unit="flag", group=f"attribute:{name}", words=words)
+            )
     return found
 
 
 def _of_kind(name: str, kind: Kind, values: Objects, words: str, sources: FeatureSources) -> list[Feature]:
     if kind in {"number", "boolean"}:
         unit = "number" if kind == "number" else "flag"
-        return [Feature("explicit", name, "value", unit=unit, group=name, words=words)]  # type: ignore[arg-type]
+        return [Feature("explicit", name, "value", unit=unit, group=f"attribute:{name}", words=words)]  # type: ignore[arg-type]
     if kind == "company_size":
-        return [Feature("explicit", name, "size", unit="number", group=name, words=words)]
+        return [Feature("explicit", name, "size", unit="number", group=f"attribute:{name}", words=words)]
     if kind == "email":
         return [_category(name, "email_kind", EMAIL_KINDS, "e-mail address")]
     if kind == "job_title":
         level = Feature(
-            "explicit", name, "seniority", unit="level", group=f"{name}:seniority", words="seniority"
+            "explicit",
+            name,
+            "seniority",
+            unit="level",
+            group=f"attribute:{name}:seniority",
+            words="seniority",
         )
         decides = Feature(
-            "explicit", name, "decision_maker", unit="flag", group=f"{name}:seniority", words="seniority"
+            "explicit",
+            name,
+            "decision_maker",
+            unit="flag",
+            group=f"attribute:{name}:seniority",
+            words="seniority",
         )
         return [level, decides, _category(name, "department", DEPARTMENTS, "department")]
     settings = sources.attributes
@@ -72,11 +84,23 @@ def _of_kind(name: str, kind: Kind, values: Objects, words: str, sources: Featur
     frequent = counts[counts >= settings.min_category_rows]
     ranked = sorted(frequent.items(), key=lambda item: (-item[1], str(item[0])))[: settings.max_categories]
     levels = tuple(sorted(str(value) for value, _ in ranked))
-    return [Feature("explicit", name, "category", unit="category", group=name, words=words, levels=levels)]
+    return [
+        Feature(
+            "explicit",
+            name,
+            "category",
+            unit="category",
+            group=f"attribute:{name}",
+            words=words,
+            levels=levels,
+        )
+    ]
 
 
 def _category(name: str, op: str, levels: tuple[str, ...], words: str) -> Feature:
-    return Feature("explicit", name, op, unit="category", group=f"{name}:{op}", words=words, levels=levels)
+    return Feature(
+        "explicit", name, op, unit="category", group=f"attribute:{name}:{op}", words=words, levels=levels
+    )
 
 
 def explicit_column(view: RowView, feature: Feature, sources: FeatureSources) -> Float64:
@@ -88,7 +112,7 @@ def explicit_column(view: RowView, feature: Feature, sources: FeatureSources) ->
     _, availability = sources.usable()[feature.source]
     values = attribute_values(view, feature.source, "at_creation" if sources.is_static else availability)
     if feature.op == "value":
-        return values.astype(np.float64)
+        return _mapped(values, _as_number)
     if feature.op == "missing":
         return pd.isna(values).astype(np.float64)
     if feature.op == "category":
@@ -143,6 +167,14 @@ def normalised(values: Objects) -> Objects:
     codes, unique = pd.factorize(pd.Series(values, dtype=object), use_na_sentinel=True)
     words = np.array([*(_casefolded(str(value)) for value in unique), UNKNOWN], dtype=object)
     return words[codes]
+
+
+def _as_number(text: str) -> float | None:
+    """A number, or 1 and 0 for yes and no: changes are logged as text."""
+    word = text.strip().casefold()
+    if word in {"true", "yes", "y", "t"}:
+        return 1.0
+    return 0.0 if word in {"false", "no", "n", "f"} else float(word)
 
 
 def _casefolded(text: str) -> str:

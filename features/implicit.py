@@ -40,17 +40,17 @@ def describe_implicit(view: RowView, sources: FeatureSources) -> list[Feature]:
         for op, window in overall
     ]
     found.append(Feature("implicit", "any", "breadth", longest, "count", 0, "breadth", "kinds of activity"))
-    if view.data.events.products:
+    if (view.events.product[view.known] >= 0).any():
         found.append(
             Feature("implicit", "any", "products", longest, "count", 0, "products", "products looked at")
         )
-    if not np.isnan(view.events.value).all():
+    if not np.isnan(view.events.value[view.known]).all():
         found.append(
             Feature(
                 "implicit", "any", "value_sum", longest, "number", 0, "value", "time and value of activity"
             )
         )
-    for channel in view.data.events.channels[:_MAX_CHANNELS]:
+    for channel in _frequent_channels(view):
         words = f"{channel} activity"
         found.append(
             Feature(
@@ -58,6 +58,14 @@ def describe_implicit(view: RowView, sources: FeatureSources) -> list[Feature]:
             )
         )
     return found
+
+
+def _frequent_channels(view: RowView) -> list[str]:
+    """Channels of the events known, the most frequent first."""
+    names, codes = view.data.events.channels, view.events.channel[view.known]
+    counts = np.bincount(codes[codes >= 0], minlength=len(names))
+    ranked = sorted(np.flatnonzero(counts), key=lambda code: (-counts[code], names[code]))
+    return [names[code] for code in ranked[:_MAX_CHANNELS]]
 
 
 def implicit_column(view: RowView, feature: Feature) -> Float64:

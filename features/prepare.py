@@ -101,8 +101,8 @@ def prepare(tables: Tables, sources: FeatureSources) -> Prepared:
         members=members,
         member_start=member_start,
         events=clean_events(tables.events, leads, sources.events, sources.target.outcome_events),
-        wins=_endings(spells, account, is_won=True),
-        losses=_endings(spells, account, is_won=False),
+        wins=_endings(spells, account, sources.target.outcome_delay, is_won=True),
+        losses=_endings(spells, account, sources.target.outcome_delay, is_won=False),
         lead_changes=_change_logs(tables.field_changes, "lead_id", pd.Index(leads["lead_id"])),
         account_changes=_change_logs(tables.field_changes, "account_id", _account_index(leads["account_id"])),
         spells=spells,
@@ -110,6 +110,8 @@ def prepare(tables: Tables, sources: FeatureSources) -> Prepared:
 
 
 def _with_account_columns(leads: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
+    if accounts["is_priority"].isna().all():
+        accounts = accounts.drop(columns="is_priority")
     shared = sorted((set(leads.columns) & set(accounts.columns)) - {"account_id"})
     if shared:
         raise ConfigError(
@@ -142,12 +144,12 @@ def _accounts(account_id: pd.Series) -> tuple[Int64, Int64, Int64]:
     return account, members, member_start.astype(np.int64)
 
 
-def _endings(spells: Spells | None, account: Int64, *, is_won: bool) -> tuple[Int64, Int64]:
-    """Outcomes at accounts, won or not, as (account, moment), sorted."""
+def _endings(spells: Spells | None, account: Int64, delay: int, *, is_won: bool) -> tuple[Int64, Int64]:
+    """Outcomes at accounts, won or not, as (account, moment they were recorded), sorted."""
     if spells is None:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     rows = np.flatnonzero((spells.is_won == is_won) & (spells.end != NEVER) & (account[spells.lead] >= 0))
-    owner, moment = account[spells.lead[rows]], spells.end[rows]
+    owner, moment = account[spells.lead[rows]], spells.end[rows] + delay
     order = np.lexsort((moment, owner))
     return owner[order], moment[order]
 

@@ -67,6 +67,9 @@ class AttributeGroup(Settings):
         return {name: kind for kind in type(self).model_fields for name in getattr(self, kind)}  # type: ignore[misc]
 
 
+PRIORITY = "is_priority"
+
+
 class AttributeSettings(Settings):
     """Which columns of leads and accounts are attributes, what they hold, since when they are known.
 
@@ -90,7 +93,7 @@ class AttributeSettings(Settings):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"attributes declared more than once: {', '.join(twice)}")
-        stray = sorted(set(self.waived) - set(self.current.kinds()))
+        stray = sorted(set(self.waived) - set(self.current.kinds()) - {PRIORITY})
         if stray:
             raise ValueError(f"waived, but not declared under attributes.current: {', '.join(stray)}")
         return self

@@ -58,6 +58,13 @@ class RowView:
         return len(self.rows)
 
     @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Events known at the latest as_of of their lead's rows; what comes later may teach nothing."""
+        until = np.zeros(len(self.leads), dtype=np.int64)
+        np.maximum.at(until, self.place, self.stop)
+        return np.arange(len(self.events)) < until[self.events.lead]
+
+    @cached_property
     def mates(self) -> Int64:
         """Leads that share an account with a lead of the rows, those included, sorted."""
         accounts = np.unique(self.data.account[self.leads])

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import Catalogue
+from features.cleaning import hashed
 from features.errors import BundleError, LeadScoringError
 from features.prepare import FeatureSources
 from models.bands import Anchors
@@ -175,6 +176,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def _check_metrics(place: str, manifest: dict[str, Any]) -> None:
     metrics = manifest.get("metrics", {})
+    if not isinstance(metrics, dict):
+        raise BundleError(f"{place} holds no named metrics. The bundle is damaged; fetch or train it again.")
     not_finite = [name for name, value in metrics.items() if not _is_finite(value)]
     if not_finite:
         raise BundleError(
@@ -272,9 +275,10 @@ def _rung_from(head: dict[str, Any], text: str | None) -> RungModel:
 
 
 def _sources_json(sources: FeatureSources) -> dict[str, Any]:
+    staff = [v if v.startswith("sha256:") else hashed(v) for v in sources.events.internal_values]
     return {
         "attributes": sources.attributes.model_dump(mode="json"),
-        "events": sources.events.model_dump(mode="json"),
+        "events": {**sources.events.model_dump(mode="json"), "internal_values": staff},
         "features": sources.features.model_dump(mode="json"),
         "target": sources.target.model_dump(mode="json"),
         "is_static": sources.is_static,

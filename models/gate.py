@@ -184,8 +184,8 @@ def judge_plausibility(auc: Interval, most: float) -> Check:
     words = "No sign that the outcome itself is among the features."
     if not is_plausible:
         words = (
-            f"Too good to be true: the buyer is put first {100 * auc.value:.1f} % of the time. A field or event that is "
-            "written with the outcome is most likely among the features; run `lead-scoring check` and bar it."
+            f"Too good to be true: the buyer is put first {100 * auc.value:.1f} % of the time. A field or event that "
+            "is written with the outcome is most likely among the features; run `lead-scoring check` and bar it."
         )
     return Check(
         "too_good", "passed" if is_plausible else "failed", auc.value, auc.low, auc.high, (most,), words

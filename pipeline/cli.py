@@ -154,7 +154,7 @@ def train(
     with progress_lines(Console(stderr=True), "training") as tell:
         trained = train_project(loaded, tell)
     run = None
-    if then_score and trained.record.bundle is not None:
+    if then_score:
         run = _score_after(loaded, trained)
     if as_json:
         _print_json(trained.to_json() | ({"score": run.to_json()} if run else {}))
@@ -240,7 +240,7 @@ def _bundle(project: Project, model: str | None, folder: Path | None, stack: Exi
     return load_bundle(fetch_bundle(project, model or "champion", scratch))
 
 
-def _score_after(project: Project, trained: Trained) -> ScoreRun:
+def _score_after(project: Project, trained: Trained) -> ScoreRun | None:
     """Scores by the model just trained, or by the champion where one stays in office."""
     from pipeline.score import score_project
     from pipeline.tracking import champion_version
@@ -248,8 +248,10 @@ def _score_after(project: Project, trained: Trained) -> ScoreRun:
     with ExitStack() as stack:
         tell = stack.enter_context(progress_lines(Console(stderr=True), "scoring"))
         chosen = trained.record.bundle
-        if chosen is None or (trained.record.verdict == "challenger" and champion_version(project)):
+        if trained.record.verdict != "champion" and champion_version(project) is not None:
             chosen = _bundle(project, None, None, stack)
+        if chosen is None:
+            return None
         return score_project(project, chosen, project.output_folder / "scores.parquet", None, tell)
 
 
@@ -268,6 +270,8 @@ def _moment(text: str | None) -> pd.Timestamp | None:
 
 
 def _print_verdict(trained: Trained, project: Path) -> None:
+    from pipeline.tracking_content import shown_address
+
     console = plain_console()
     first, *others = trained.record.words
     console.print(first, style="bold")
@@ -277,7 +281,9 @@ def _print_verdict(trained: Trained, project: Path) -> None:
     console.print(f"\nReport:     {trained.report}")
     if trained.record.bundle is not None:
         console.print(f"Bundle:     {bundle}")
-    console.print(f"Tracking:   {trained.record.project.tracking_uri} (lead-scoring ui -p {project})")
+    console.print(
+        f"Tracking:   {shown_address(trained.record.project.tracking_uri)} (lead-scoring ui -p {project})"
+    )
     if trained.registered is not None:
         name = trained.record.project.tracking.registered_model
         verdict = trained.record.verdict

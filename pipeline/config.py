@@ -155,9 +155,10 @@ class Project(Settings):
         return self
 
     def plain_settings(self) -> dict[str, Any]:
-        """The resolved settings as JSON values, without the store's address, which may hold a password."""
+        """The resolved settings as JSON values, without the store's address (a password?) and names of staff."""
         settings: dict[str, Any] = self.model_dump(mode="json")
         settings["tracking"].pop("uri", None)
+        settings["events"].pop("internal_values", None)
         return settings
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,7 @@ class Dataset:
     amount : (n,) amount of the lead's win, NaN where there is none.
     n_open : leads open at the end of the data.
     data_end : the end of the data; None for a flat export.
+    not_won : the most frequent terminal outcomes that are no wins, with their counts.
     """
 
     data: Prepared
@@ -57,6 +58,7 @@ class Dataset:
     amount: Float64
     n_open: int
     data_end: pd.Timestamp | None = None
+    not_won: dict[str, int] = field(default_factory=dict)
 
 
 def sources_of(project: Project) -> FeatureSources:
@@ -95,7 +97,7 @@ def labelled_dataset(project: Project, tables: Tables) -> Dataset:
         data=data, sources=sources, rows=rows, y=y, timeline=Timeline(order, known_at, cluster, is_ordered),
         lead_code=rank[rows.lead], account=account, left_out=left_out,
         amount=np.where(y == 1.0, _won_amounts(data, tables, project)[rows.lead], np.nan), n_open=n_open,
-        data_end=None if sources.is_static else tables.data_end,
+        data_end=None if sources.is_static else tables.data_end, not_won=_not_won(tables, project),
     )  # fmt: skip
 
 
@@ -103,6 +105,12 @@ def _open_at_end(data: Prepared, tables: Tables) -> int:
     assert data.spells is not None
     end = data_end_of(tables)
     return int(((data.spells.start < end) & (data.spells.end >= end)).sum())
+
+
+def _not_won(tables: Tables, project: Project) -> dict[str, int]:
+    skipped = {*project.target.won, *project.target.reopened}
+    counts = tables.outcomes["outcome"].value_counts()
+    return {str(name): int(n) for name, n in counts.items() if name not in skipped and n}
 
 
 def _won_amounts(data: Prepared, tables: Tables, project: Project) -> Float64:
@@ -142,6 +150,9 @@ def _snapshots(data: Prepared, tables: Tables, project: Project) -> tuple[Exampl
     _require_wins(tables, project)
     last = latest_mature(end, project.target)
     everything = snapshot_examples(data.spells, project.snapshots, end)
+    ids = data.leads["lead_id"].to_numpy(dtype=object)
+    rank = np.argsort(np.argsort(ids, kind="stable"), kind="stable")
+    everything = everything.take(np.lexsort((rank[everything.lead], everything.as_of)))
     labelled = label_examples(everything, end, project.target)
     if len(labelled.examples) == 0:
         raise InputError(
@@ -165,6 +176,17 @@ def _snapshots(data: Prepared, tables: Tables, project: Project) -> tuple[Exampl
 def _require_wins(tables: Tables, project: Project) -> None:
     """Refuse a target that no outcome has: most likely it is written otherwise in the export."""
     found = tables.outcomes["outcome"].value_counts()
+    wins = {name.strip().casefold() for name in project.target.won}
+    alike = [
+        str(name)
+        for name in found.index
+        if name not in project.target.won and str(name).strip().casefold() in wins
+    ]
+    if alike:
+        raise InputError(
+            f"{len(alike)} outcomes are written almost like one of target.won = {list(project.target.won)}; the first "
+            f"is {alike[0]!r} ({int(found[alike[0]]):,} rows). Add it to target.won, or mend the export."
+        )
     if len(found) and not set(project.target.won) & set(found.index):
         listed = ", ".join(f"{str(name)!r} ({count:,})" for name, count in found.head(5).items())
         raise InputError(

@@ -77,7 +77,8 @@ class FinalFit:
             scorer = self._table_scorer((lines[0], lines[1]))
         else:
             scorer = self._model_scorer(X)
-        grades = self.champion.scorer.grades if self.champion else _grades(scorer, X)
+        keeps = self.champion is not None and scorer.table_lines is None
+        grades = self.champion.scorer.grades if self.champion and keeps else _grades(scorer, X)
         golden = X[_spread_rows(len(X), GOLDEN_ROWS)]
         return write_bundle(
             folder, replace(scorer, grades=grades), self.dataset.sources, golden, self._record(X)

@@ -175,7 +175,7 @@ def score_project(
     later = int((leads.data.events.events.time >= leads.as_of).sum())
     warnings = [f"{each.message} ({each.count:,})" for each in tables.warnings]
     warnings += [f"events at or after as_of, ignored ({later:,})"] if later else []
-    warnings += _unseen_warnings(unseen, len(rows.lead_id), bundle, project)
+    warnings += _stale_warning(leads, tables) + _unseen_warnings(unseen, len(rows.lead_id), bundle, project)
     stamp = None if leads.as_of == NEVER else np.datetime64(leads.as_of, "us")
     if rows_in != len(rows.lead_id) + len(leads.not_open) + quarantined:
         raise LeadScoringError(
@@ -240,6 +240,18 @@ def _by_code(quarantine: pd.DataFrame) -> dict[str, dict[str, int]]:
     for (table, code), rows in quarantine.groupby(["table", "code"], sort=True):
         counts.setdefault(str(table), {})[str(code)] = len(rows)
     return counts
+
+
+def _stale_warning(leads: OpenLeads, tables: Tables) -> list[str]:
+    """Scoring long after the data ends makes every lead look asleep."""
+    if leads.as_of == NEVER or pd.isna(tables.data_end):
+        return []
+    days = (leads.as_of - int(microseconds(tables.data_end)[0])) // 86_400_000_000
+    return (
+        [f"as_of lies {days:,} days after the end of the data: all that happened since is unknown"]
+        if days >= 1
+        else []
+    )
 
 
 def _unseen_warnings(unseen: dict[str, int], n: int, bundle: Bundle, project: Project) -> list[str]:

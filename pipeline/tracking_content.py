@@ -146,7 +146,13 @@ def shown_address(uri: str) -> str:
     >>> shown_address("postgresql://ann:secret@db/leads")
     'postgresql://***@db/leads'
     """
-    return re.sub(r"://[^/@\s]+@", "://***@", uri)
+    without_user = re.sub(r"://\S*@", "://***@", uri)
+    return re.sub(
+        r"([?&][^=&\s]*(?:pass|pwd|token|secret|key)[^=&\s]*=)[^&\s]+",
+        r"\1***",
+        without_user,
+        flags=re.IGNORECASE,
+    )
 
 
 def first_line(error: Exception) -> str:

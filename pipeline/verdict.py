@@ -26,7 +26,11 @@ def verdict_words(
     words += _moved(evaluation)
     if check is not None and verdict != "refused":
         words.append(check.words)
-    if evaluation.anchors.moved and verdict != "refused":
+    if check is not None:
+        words.append(
+            "The MQL and SQL lines are those of the champion; bands.re_anchor = true would set new ones."
+        )
+    elif evaluation.anchors.moved and verdict != "refused":
         words.append(
             "The SQL line was raised so that MQL and SQL lie at least half a unit of log-odds apart."
         )
@@ -34,8 +38,15 @@ def verdict_words(
     if lost:
         listed = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in lost.items())
         words.append(f"Rows left out of training and test: {listed}.")
-    words += _left_aside(dataset)
+    words += _left_aside(dataset) + _not_won(dataset)
     return (*words, *evaluation.notes)
+
+
+def _not_won(dataset: Dataset) -> list[str]:
+    if not dataset.not_won:
+        return []
+    listed = ", ".join(f"{name} {count:,}" for name, count in dataset.not_won.items())
+    return [f"Outcomes that ended a lead without a win: {listed}."]
 
 
 def _left_aside(dataset: Dataset) -> list[str]:
@@ -73,8 +84,8 @@ def _finds(evaluation: Evaluation) -> str:
     recall, size = evaluation.intervals["recall_at_20"], evaluation.sizes["test"]
     return (
         f"Working the top 20 % of the list finds {100 * recall.value:.0f} % of the buyers "
-        f"({100 * recall.low:.0f} to {100 * recall.high:.0f} %), on {size.rows:,} rows of {size.leads:,} leads with "
-        f"{size.conversions:,} conversions that the model had not seen."
+        f"({100 * recall.low:.0f} to {100 * recall.high:.0f} %), on {size.rows:,} rows of {size.leads:,} leads that "
+        f"the model had not seen; {size.conversions:,} of the rows converted."
     )
 
 

@@ -69,6 +69,9 @@ category = ["lifecycle_stage"]
 # Today's value, filled in by hand after the outcome: barred wherever the past is rebuilt.
 [attributes.current]
 category = ["lead_status"]
+
+[attributes]
+waived = ["is_priority"]  # the priority list has not changed since the accounts were made
 """
 
 

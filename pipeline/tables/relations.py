@@ -19,7 +19,7 @@ from pipeline.tables.schema import Purpose
 __all__ = ["check_tables"]
 
 _MIN_ROWS = 10
-_PLAUSIBLE_GAP = pd.Timedelta(days=60)
+_PLAUSIBLE_GAP = pd.Timedelta(days=30)
 
 
 def check_tables(
@@ -49,6 +49,8 @@ def check_tables(
         _judge_end(leads, data_end)
     if project.snapshots.mode != "static":
         _judge_creation(leads)
+        if "outcomes" in checked:
+            _judge_outcomes(leads, checked["outcomes"])
     _judge_information(checked, project)
     _count_unknown_accounts(checked)
     for name in ("events", "outcomes", "field_changes"):
@@ -110,6 +112,15 @@ def _judge_end(leads: CheckedTable, data_end: pd.Timestamp) -> None:
     words = f"lies after the end of the data, {data_end:%Y-%m-%d %H:%M:%S} UTC (data.data_end)"
     if late.any():
         leads.mark(Fault(late, "created_after_end", words), "created_at")
+
+
+def _judge_outcomes(leads: CheckedTable, outcomes: CheckedTable) -> None:
+    """Mark leads with an outcome in quarantine: whether they are open, won or lost can't be told."""
+    faulty = outcomes.quarantined()["lead_id"].dropna()
+    has_faulty = leads.typed["lead_id"].isin(faulty).to_numpy(dtype=bool)
+    if has_faulty.any():
+        words = "an outcome of this lead is in quarantine, so nobody can tell whether it is open"
+        leads.mark(Fault(has_faulty, "bad_outcome", words), "lead_id")
 
 
 def _judge_creation(leads: CheckedTable) -> None:

@@ -96,7 +96,7 @@ def crm() -> tuple[Catalogue, np.ndarray]:
         PointsRule(attribute="job_title.role", values={"c-level": 15}),
     )
     sources = FeatureSources(
-        AttributeSettings(at_creation=group, min_category_rows=1), EventSettings(types=types),
+        AttributeSettings(at_creation=group, min_category_rows=1, waived=("is_priority",)), EventSettings(types=types),
         FeatureSettings(), TargetSettings(), False, rules,
     )  # fmt: skip
     data = prepare(tables, sources)
@@ -161,7 +161,7 @@ def test_a_lead_reads_like_this(crm: tuple[Catalogue, np.ndarray]) -> None:
     for name, value in wanted.items():
         x[catalogue.names.index(name)] = value
 
-    said = {name: words.text(group, x) for group, name in enumerate(words.names)}
+    said = {name.removeprefix("attribute:"): words.text(group, x) for group, name in enumerate(words.names)}
 
     expected = {
         "lead_source": "Lead source: web",

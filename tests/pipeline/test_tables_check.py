@@ -220,6 +220,7 @@ def test_faulty_events_and_outcomes_are_quarantined(tmp_path: Path) -> None:
     tables = load(tmp_path, other={"events": events, "outcomes": outcomes})
 
     assert left_out(tables) == [
+        ("leads", 3, "bad_outcome"),
         ("events", 3, "empty_id"),
         ("events", 4, "missing_value"),
         ("events", 5, "missing_value"),
