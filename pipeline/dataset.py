@@ -254,7 +254,7 @@ def known_labels(leads: pd.DataFrame, static: StaticSettings) -> Float64:
     InputError
         If a value is neither positive, negative nor open.
     """
-    text = leads[static.label].str.strip().str.casefold()
+    text = leads[static.label].str.strip().str.casefold().str.replace(r"^(\d+)\.0$", r"\1", regex=True)
     label = np.full(len(leads), np.nan)
     label[text.isin([each.casefold() for each in static.positive]).to_numpy()] = 1.0
     label[text.isin([each.casefold() for each in static.negative]).to_numpy()] = 0.0

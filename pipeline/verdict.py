@@ -56,8 +56,8 @@ def _left_aside(dataset: Dataset) -> list[str]:
     said = []
     if aside:
         said.append(
-            f"{len(aside)} fields known only as of today (attributes.current) were left out: {', '.join(aside)}. "
-            "Move those that are fixed since the lead was made to attributes.at_creation."
+            f"Left out, because only today's value is known (attributes.current): {', '.join(aside)}. "
+            "What is fixed since the lead was made belongs under attributes.at_creation."
         )
     if dataset.data_end is not None:
         said.append(f"The data ends on {dataset.data_end:%Y-%m-%d %H:%M} UTC.")
