@@ -38,6 +38,7 @@ METRICS: dict[str, Callable[..., float]] = {
     "calibration_slope": metrics.calibration_slope,
     "calibration_intercept": metrics.calibration_intercept,
     "lift_at_10": partial(metrics.lift_at, share=0.1),
+    "precision_at_100": partial(metrics.precision_at, k=100),
     "recall_at_10": partial(metrics.recall_at, share=0.1),
     "recall_at_20": partial(metrics.recall_at, share=0.2),
 }
@@ -158,7 +159,7 @@ def evaluate(
     of_rungs = _read_test(examples, catalogue, slices, selection, model, test)
     log_odds, labels, clusters = of_rungs[selection.recipe.rung], y[test], timeline.cluster[test]
     draw = partial(bootstrap_intervals, clusters=clusters, n_boot=model.bootstrap, seed=model.seed)
-    intervals = draw(METRICS, labels, expit(log_odds))
+    intervals = draw(METRICS | _at_capacity(examples, plan, len(test)), labels, expit(log_odds))
     blocks = time_blocks(timeline.order[test]) if timeline.is_ordered else np.zeros(len(test), dtype=np.int64)
     checks = (
         *judge_calibration(intervals["calibration_ratio"], intervals["calibration_slope"], plan.gate),
@@ -182,6 +183,14 @@ def evaluate(
         calibration_checks=tuple(checks),
         notes=tuple(notes),
     )
+
+
+def _at_capacity(examples: Examples, plan: Plan, n_test: int) -> dict[str, Callable[..., float]]:
+    """Precision among as large a share of the test as the SQL capacity is of one scoring."""
+    if plan.bands.method != "capacity" or not examples.n_scored:
+        return {}
+    k = max(1, round(plan.bands.sql / examples.n_scored * n_test))
+    return {"precision_at_capacity": partial(metrics.precision_at, k=k)}
 
 
 def _anchors(examples: Examples, found: OutOfFold, selection: Selection, plan: Plan) -> Anchors:

@@ -14,6 +14,8 @@ RUNGS = {
 METRICS = {
     "auc": ("AUC", "3", "how often a buyer has a higher score than a non-buyer; 0.5 is chance"),
     "average_precision": ("Average precision", "3", "mean share of buyers down the list"),
+    "precision_at_100": ("Buyers among the first 100", "%", "share of the 100 best rows that converted"),
+    "precision_at_capacity": ("Buyers within capacity", "%", "share that converted of the rows sales can take as SQL"),
     "recall_at_10": ("Buyers in the top 10 %", "%", "share of all buyers found by working the best tenth"),
     "recall_at_20": ("Buyers in the top 20 %", "%", "share of all buyers found by working the best fifth"),
     "lift_at_10": ("Lift in the top 10 %", "x", "buyers found there, against as many leads in any order"),

@@ -11,9 +11,10 @@ import pytest
 from scipy.special import expit
 
 from features.errors import InputError, NoModelError
+from models import trainer
 from models.bands import Anchors
 from models.metrics import auc
-from models.settings import ModelSettings, Plan, SplitSettings
+from models.settings import BandSettings, ModelSettings, Plan, SplitSettings
 from models.split import Timeline
 from models.trainer import Evaluation, Examples, evaluate, time_blocks
 
@@ -234,3 +235,17 @@ def test_time_blocks_are_of_equal_size_and_keep_moments_together() -> None:
     assert np.bincount(blocks).tolist() == [100] * 6
     assert (np.diff(blocks) >= 0).all()
     assert time_blocks(np.zeros(5, dtype=np.int64)).tolist() == [0] * 5
+
+
+def test_precision_within_capacity_is_that_of_the_same_share_of_the_test() -> None:
+    plan = Plan(bands=BandSettings(method="capacity", mql=50, sql=10))
+    none = np.zeros(0, dtype=np.int64)
+    rows = Examples(
+        np.zeros((0, 1)), np.zeros(0), Timeline(none, none, none), none, none, none, n_scored=100
+    )  # fmt: skip
+    y, p = np.array([1.0, 0.0, 1.0, 0.0] * 5), np.linspace(1.0, 0.1, 20)
+
+    found = trainer._at_capacity(rows, plan, 20)
+
+    assert found["precision_at_capacity"](y, p) == 0.5
+    assert trainer._at_capacity(rows, Plan(), 20) == {}
