@@ -24,6 +24,7 @@ __all__ = [
     "POINTS_TABLE_ANCHORS",
     "Anchors",
     "anchors_from",
+    "band_lines",
     "bands",
     "points",
     "points_table_margin",
@@ -279,7 +280,7 @@ def bands(
         raise InputError(f"{int(np.isnan(p).sum())} of {p.size} probabilities are NaN; they have no band")
     reached = score(points(logit(p), anchors) if scores is None else scores)
     found = np.full(p.shape, settings.below_name, dtype=object)
-    for cut, name in _lines(settings):
+    for cut, name in band_lines(settings):
         is_in = reached >= cut
         if name in {settings.mql_name, settings.sql_name}:
             is_in = p >= (anchors.p_mql if name == settings.mql_name else anchors.p_sql)
@@ -287,7 +288,8 @@ def bands(
     return found
 
 
-def _lines(settings: BandSettings) -> list[tuple[float, str]]:
+def band_lines(settings: BandSettings) -> list[tuple[float, str]]:
+    """(cut point, name) of every band but the lowest, upwards."""
     named = [(50.0, settings.mql_name), (80.0, settings.sql_name)]
     lines = sorted(named + [(cut, name) for name, cut in settings.further.items()])
     names = [settings.below_name, *(name for _, name in lines)]

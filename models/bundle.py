@@ -33,7 +33,14 @@ from features.errors import BundleError, LeadScoringError
 from features.prepare import FeatureSources
 from models.bands import Anchors
 from models.calibration import Calibration
-from models.classifier import BlendRung, LightGBMRung, LogisticRung, PointsRung, RungModel
+from models.classifier import (
+    MOST_DIFFERENCE,
+    BlendRung,
+    LightGBMRung,
+    LogisticRung,
+    PointsRung,
+    RungModel,
+)
 from models.grades import Grades
 from models.pyfunc import PyfuncModel
 from models.scorer import Scorer
@@ -73,7 +80,12 @@ class Bundle:
 
 
 def write_bundle(
-    folder: Path, scorer: Scorer, sources: FeatureSources, golden: Float64, record: dict[str, Any]
+    folder: Path,
+    scorer: Scorer,
+    sources: FeatureSources,
+    golden: Float64,
+    record: dict[str, Any],
+    sample: Float64 | None = None,
 ) -> Bundle:
     """Write a bundle into an empty or absent folder, and load it back.
 
@@ -81,6 +93,9 @@ def write_bundle(
     ----------
     golden : (rows, features) rows to be scored again at every load; they hold features, no personal data.
     record : what the manifest keeps beside: settings, metrics, data digests, versions.
+    sample : (rows, features) rows on which the tables of contributions are compared with LightGBM's own; the
+        golden rows if not given. The manifest keeps how far they were apart, and over 1e-9 the bundle never
+        uses tables.
 
     Raises
     ------
@@ -97,6 +112,7 @@ def write_bundle(
         "format_version": FORMAT_VERSION,
         "model_version": version,
         **record,
+        "reasons": _reasons_record(scorer, golden if sample is None else sample),
         "sources": _sources_json(sources),
         "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(contents.items())},
     }
@@ -122,7 +138,7 @@ def load_bundle(folder: Path) -> Bundle:
         catalogue = Catalogue.from_json(model["catalogue.json"])
         bands = model["bands.json"]
         scorer = Scorer(
-            rung=_rung_from(model["model.json"], contents.get("model.txt")),
+            rung=_rung_from(model["model.json"], contents.get("model.txt"), _has_tables(manifest)),
             rung_name=model["model.json"]["rung"],
             catalogue=catalogue,
             calibration=Calibration.from_json(model["calibration.json"]),
@@ -252,7 +268,25 @@ def _rung_to(rung: RungModel, name: str) -> tuple[dict[str, Any], str | None]:
     raise BundleError(f"a bundle can't hold a {type(rung).__name__}")
 
 
-def _rung_from(head: dict[str, Any], text: str | None) -> RungModel:
+def _reasons_record(scorer: Scorer, rows: Float64) -> dict[str, Any]:
+    """How reasons are made, and how far from LightGBM's own contributions they were on some rows."""
+    trees = scorer.rung.trees if isinstance(scorer.rung, BlendRung) else scorer.rung
+    if not isinstance(trees, LightGBMRung):
+        return {"method": "linear"}
+    names, group = scorer.catalogue.groups()
+    off = trees.table_difference(rows, group, len(names))
+    is_equal = off is not None and off <= MOST_DIFFERENCE
+    shown = float(f"{off:.1e}") if off is not None and math.isfinite(off) else None
+    return {"method": "tables" if is_equal else "lightgbm", "difference": shown, "rows": len(rows)}
+
+
+def _has_tables(manifest: dict[str, Any]) -> bool:
+    """Whether the tables agreed when the bundle was built; bundles from before there were any may have them."""
+    reasons = manifest.get("reasons", {})
+    return not (isinstance(reasons, dict) and reasons.get("method") == "lightgbm")
+
+
+def _rung_from(head: dict[str, Any], text: str | None, has_tables: bool) -> RungModel:
     if "points" in head:
         return PointsRung.from_json(head["points"])
     trees = None
@@ -261,7 +295,7 @@ def _rung_from(head: dict[str, Any], text: str | None) -> RungModel:
             raise BundleError("the rung has trees, but model.txt is missing")
         shape = head["trees"]
         trees = LightGBMRung(
-            text, np.array(shape["columns"], dtype=np.int64), shape["n_features"], shape["rounds"]
+            text, np.array(shape["columns"], dtype=np.int64), shape["n_features"], shape["rounds"], has_tables
         )
     if "logistic" not in head:
         if trees is None:

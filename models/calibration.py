@@ -1,4 +1,4 @@
-"""Margins to probabilities by two or three numbers: Platt or beta, strictly increasing.
+"""Margins to probabilities by a few numbers: Platt, beta or centred isotonic, strictly increasing.
 
 Every transformation works element by element with `scipy.special` and plain arithmetic (no BLAS, no
 instructions that depend on the length of the array), so one row gets the same bits as a million.
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit
 
 from features.errors import InputError
+from models.isotonic import checked_knots, fit_knots, line_at, slope_at
 
 __all__ = [
     "IDENTITY",
@@ -29,12 +30,12 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Kind = Literal["identity", "platt", "beta"]
+Kind = Literal["identity", "platt", "beta", "isotonic"]
 
 LEAST_SLOPE = 0.05
 MOST_BEND = 4.0
 _ROUNDING = 1e-13
-_SIZES: dict[str, int] = {"identity": 0, "platt": 2, "beta": 3}
+_SIZES: dict[str, int | None] = {"identity": 0, "platt": 2, "beta": 3, "isotonic": None}
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,11 @@ class Calibration:
     - ``identity``: m; for a points table and for a model that was refused;
     - ``platt`` (a, b): a m + b (Platt 1999);
     - ``beta`` (a, b, c): a log s(m) - b log(1 - s(m)) + c (Kull, Silva Filho and Flach 2017, eq. 8);
-      a rules the low end, b the high end, and a = b is Platt.
+      a rules the low end, b the high end, and a = b is Platt;
+    - ``isotonic`` (s, x1, y1, x2, y2, ...): a broken line through the knots (x, y), going on with slope s
+      beyond them (`models.isotonic`).
 
-    a and b are at least 0.05, so no two leads that differ are forced into a tie.
+    All slopes are at least 0.05, so no two leads that differ are forced into a tie.
 
     Raises
     ------
@@ -67,13 +70,17 @@ class Calibration:
     coefficients: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        size = _SIZES.get(self.kind)
-        if size is None:
+        if self.kind not in _SIZES:
             raise InputError(f"calibration kind '{self.kind}' is unknown; expected {', '.join(_SIZES)}")
-        if len(self.coefficients) != size or not np.isfinite(self.coefficients).all():
+        size = _SIZES[self.kind]
+        is_long = size is None or len(self.coefficients) == size
+        if not is_long or not np.isfinite(self.coefficients).all():
             raise InputError(
-                f"calibration '{self.kind}' needs {size} finite numbers; got {self.coefficients}"
+                f"calibration '{self.kind}' needs {size or 'its'} finite numbers; got {self.coefficients}"
             )
+        if self.kind == "isotonic":
+            checked_knots(self.coefficients, LEAST_SLOPE)
+            return
         if any(not slope >= LEAST_SLOPE for slope in self.coefficients[:-1]):
             raise InputError(
                 f"calibration slopes must be at least {LEAST_SLOPE}; got {self.coefficients[:-1]}"
@@ -86,6 +93,8 @@ class Calibration:
             return values.copy()
         if self.kind == "platt":
             return np.asarray(self.coefficients[0] * values + self.coefficients[1])
+        if self.kind == "isotonic":
+            return line_at(values, self.coefficients)
         low, high, shift = self.coefficients
         return np.asarray(low * log_expit(values) - high * log_expit(-values) + shift)
 
@@ -96,6 +105,8 @@ class Calibration:
     def slope(self, margins: ArrayLike) -> Array:
         """Derivative of the calibrated log-odds by the margin, of the shape of `margins`; above 0."""
         values = np.asarray(margins, dtype=np.float64)
+        if self.kind == "isotonic":
+            return slope_at(values, self.coefficients)
         if self.kind == "beta":
             low, high, _ = self.coefficients
             return np.asarray(low * expit(-values) + high * expit(values))
@@ -215,7 +226,7 @@ def _newton_step(columns: Array, y: Array, margins: Array, counts: Array) -> Arr
 def fit_calibration(
     margins: ArrayLike, y: ArrayLike, blocks: ArrayLike, clusters: ArrayLike | None = None
 ) -> Calibration:
-    """Platt or beta calibration fitted on pooled out-of-fold margins.
+    """Platt, beta or centred isotonic calibration fitted on pooled out-of-fold margins.
 
     Slopes are fitted beside one constant a block, so that a base rate which moves between blocks does not
     pass for a flat model; the constant of the map is then fitted on all rows.
@@ -223,7 +234,8 @@ def fit_calibration(
     Beta is taken only if, fitted on the other blocks and read on the block left out, its log loss is
     lower by more than two (clustered) standard errors of the paired difference and in more than half the
     blocks, and if neither end's slope is at its bound or over four times the other's, for such a curve runs
-    away on margins not seen yet; otherwise Platt. With one usable block there is nothing to choose by: Platt.
+    away on margins not seen yet; otherwise Platt. Isotonic must beat what was taken in the same way. With one
+    usable block there is nothing to choose by: Platt.
 
     Parameters
     ----------
@@ -260,10 +272,13 @@ def fit_calibration(
         raise InputError(
             f"calibration needs both classes; got {int(is_won.sum())} conversions in {len(m)} rows"
         )
+    chosen = _fit("platt", m, is_won, codes)
     beta = _fit("beta", m, is_won, codes)
-    if _is_tame(beta) and _is_beta_clearly_better(m, is_won, codes, owners):
-        return beta
-    return _fit("platt", m, is_won, codes)
+    if _is_tame(beta) and _is_clearly_better("beta", "platt", m, is_won, codes, owners):
+        chosen = beta
+    if _is_clearly_better("isotonic", chosen.kind, m, is_won, codes, owners):
+        chosen = _fit("isotonic", m, is_won, codes)
+    return chosen
 
 
 def _is_tame(beta: Calibration) -> bool:
@@ -291,17 +306,19 @@ def block_columns(y: Array, codes: NDArray[np.intp]) -> tuple[Array, NDArray[np.
     return (codes[is_used] == np.flatnonzero(has_both)[:, None]).astype(np.float64), is_used
 
 
-def _is_beta_clearly_better(m: Array, y: Array, codes: NDArray[np.intp], owners: NDArray[np.intp]) -> bool:
+def _is_clearly_better(
+    kind: str, than: str, m: Array, y: Array, codes: NDArray[np.intp], owners: NDArray[np.intp]
+) -> bool:
     gain, is_judged, better = np.zeros(len(m)), np.zeros(len(m), dtype=bool), []
     for block in range(int(codes.max()) + 1):
         is_test = codes == block
         if is_test.all() or not 0.0 < y[~is_test].sum() < (~is_test).sum():
             continue
-        platt, beta = (
-            recentred(y[is_test], _fit(kind, m[~is_test], y[~is_test], codes[~is_test]).log_odds(m[is_test]))
-            for kind in ("platt", "beta")
+        old, new = (
+            recentred(y[is_test], _fit(each, m[~is_test], y[~is_test], codes[~is_test]).log_odds(m[is_test]))
+            for each in (than, kind)
         )
-        gain[is_test] = row_log_loss(y[is_test], platt) - row_log_loss(y[is_test], beta)
+        gain[is_test] = row_log_loss(y[is_test], old) - row_log_loss(y[is_test], new)
         is_judged |= is_test
         better.append(float(gain[is_test].mean()) > 0.0)
     if not better:
@@ -316,8 +333,12 @@ def _fit(kind: str, m: Array, y: Array, codes: NDArray[np.intp]) -> Calibration:
     """Best slopes, each at least 0.05, beside one constant a block; then one constant for all rows.
 
     Slopes are read within blocks, so a base rate that drifts from block to block does not flatten them.
-    Convex, so trying all sets of slopes held at the bound finds the best.
+    Convex, so trying all sets of slopes held at the bound finds the best. Isotonic knots are read on all
+    rows together and go on with Platt's slope.
     """
+    if kind == "isotonic":
+        platt = _fit("platt", m, y, codes).coefficients[0]
+        return Calibration("isotonic", fit_knots(m, y, platt, LEAST_SLOPE))
     slopes = np.stack([m]) if kind == "platt" else np.stack([log_expit(m), -log_expit(-m)])
     constants, is_used = block_columns(y, codes)
     if not is_used.any():

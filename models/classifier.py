@@ -6,18 +6,27 @@ or a million with the same bits. Fitted rungs are plain values: JSON, and LightG
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.contributions import sum_groups
 from models.encoding import Encoding
 
-__all__ = ["BlendRung", "LightGBMRung", "LogisticRung", "PointsRung", "RungModel"]
+if TYPE_CHECKING:
+    from models.treeshap import TreeTables
+
+__all__ = ["MOST_DIFFERENCE", "BlendRung", "LightGBMRung", "LogisticRung", "PointsRung", "RungModel"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+Parts = tuple[Float64, Float64, float]  # margins, contributions by group, base
+MOST_DIFFERENCE = 1e-9
+CHECKED_ROWS = 20
+_LOG = logging.getLogger("lead_scoring.reasons")
 
 
 class RungModel(Protocol):
@@ -29,6 +38,14 @@ class RungModel(Protocol):
 
     def contributions(self, X: Float64) -> tuple[Float64, float]:
         """(rows, features) contributions and the base; base + their sum is the margin."""
+        ...
+
+    def explain(self, X: Float64, group: Int64, n_groups: int) -> Parts:
+        """Margins, (rows, n_groups) contributions with the features of a group summed, and the base.
+
+        `group` (features,) holds 0 to n_groups - 1. The same figures as `margin` and `contributions`, made
+        together and without a value for every row and feature.
+        """
         ...
 
 
@@ -61,6 +78,11 @@ class PointsRung:
         phi = np.zeros((len(X), self.n_features))
         phi[:, self.rules] = self.slope * (X[:, self.rules] - self.means)
         return phi, self.intercept + self.slope * float(self.means.sum())
+
+    def explain(self, X: Float64, group: Int64, n_groups: int) -> Parts:
+        """Margins, contributions by group and the base."""
+        phi, base = self.contributions(X)
+        return self.margin(X), sum_groups(phi, group, n_groups), base
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -103,6 +125,11 @@ class LogisticRung:
             phi[:, feature] += terms[:, number]
         return phi, self.intercept
 
+    def explain(self, X: Float64, group: Int64, n_groups: int) -> Parts:
+        """Margins, contributions by group and the base."""
+        phi, base = self.contributions(X)
+        return self.margin(X), sum_groups(phi, group, n_groups), base
+
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
@@ -119,12 +146,22 @@ class LogisticRung:
 
 @dataclass(frozen=True)
 class LightGBMRung:
-    """Gradient-boosted trees in LightGBM's text format, on the chosen columns."""
+    """Gradient-boosted trees in LightGBM's text format, on the chosen columns.
+
+    Attributes
+    ----------
+    has_tables : whether `explain` may look contributions up in tables; if not, or where the trees do not
+        fit tables or the tables do not agree with LightGBM, it asks LightGBM itself.
+    """
 
     text: str
     columns: Int64
     n_features: int
     rounds: int
+    has_tables: bool = True
+    _tables: dict[tuple[int, bytes], TreeTables | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         import lightgbm
@@ -144,6 +181,58 @@ class LightGBMRung:
         found = self._booster.predict(self._input(X), pred_contrib=True, num_threads=_threads(len(X)))  # type: ignore[attr-defined]
         phi[:, self.columns] = found[:, :-1]
         return phi, float(found[0, -1])
+
+    def explain(self, X: Float64, group: Int64, n_groups: int) -> Parts:
+        """Margins, contributions by group and the base, from tables made at the first call.
+
+        The first rows are compared with LightGBM's own contributions; where they differ by more than 1e-9,
+        or the trees are of a kind that has no tables, LightGBM answers, and the log says so.
+        """
+        tables = self._checked_tables(X[:CHECKED_ROWS], group, n_groups) if len(X) else None
+        if tables is None:
+            phi, base = self.contributions(X)
+            return self.margin(X), sum_groups(phi, group, n_groups), base
+        margin, by_group = tables.explain(self._input(X), _threads(len(X)))
+        return margin, by_group, tables.base
+
+    def table_difference(self, X: Float64, group: Int64, n_groups: int) -> float | None:
+        """Largest difference of the tables to LightGBM's own margins and contributions on some rows.
+
+        None where the trees have no tables.
+        """
+        tables = self._built_tables(group, n_groups)
+        return None if tables is None else self._difference(tables, X, group)
+
+    def _checked_tables(self, X: Float64, group: Int64, n_groups: int) -> TreeTables | None:
+        key = (n_groups, group.tobytes())
+        if key not in self._tables:
+            tables = self._built_tables(group, n_groups) if self.has_tables else None
+            off = 0.0 if tables is None else self._difference(tables, X, group)
+            if not off <= MOST_DIFFERENCE:
+                _LOG.warning("reasons take the slow way: the tables are off by %.3g", off)
+                tables = None
+            self._tables[key] = tables
+        return self._tables[key]
+
+    def _built_tables(self, group: Int64, n_groups: int) -> TreeTables | None:
+        from models.trees import UnsupportedTreesError
+        from models.treeshap import TreeTables
+
+        try:
+            return TreeTables(self.text, group[self.columns], n_groups)
+        except UnsupportedTreesError as error:
+            _LOG.warning("reasons take the slow way: %s", error)
+            return None
+
+    def _difference(self, tables: TreeTables, X: Float64, group: Int64) -> float:
+        margin, by_group = tables.explain(self._input(X))
+        phi, base = self.contributions(X)
+        parts = (
+            margin - self.margin(X),
+            by_group - sum_groups(phi, group, tables.n_cells),
+            np.array([tables.base - base]),
+        )
+        return float(np.max([np.abs(part).max(initial=0.0) for part in parts]))
 
     def importance(self) -> Float64:
         """(features,) total gain of each feature's splits."""
@@ -181,3 +270,11 @@ class BlendRung:
         tree, tree_base = self.trees.contributions(X)
         base = self.weights[0] + self.weights[1] * linear_base + self.weights[2] * tree_base
         return self.weights[1] * linear + self.weights[2] * tree, base
+
+    def explain(self, X: Float64, group: Int64, n_groups: int) -> Parts:
+        """The same blend of the parts' margins, contributions and bases."""
+        margin, linear, linear_base = self.logistic.explain(X, group, n_groups)
+        tree_margin, tree, tree_base = self.trees.explain(X, group, n_groups)
+        base = self.weights[0] + self.weights[1] * linear_base + self.weights[2] * tree_base
+        by_group = self.weights[1] * linear + self.weights[2] * tree
+        return self.blended(margin, tree_margin), by_group, base

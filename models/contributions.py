@@ -36,7 +36,7 @@ _CHUNK = 4096
 class Explained:
     """Contributions in points.
 
-    `points` (n, k): signed points of each feature. `base_points` and `base_score`: of an average lead,
+    `points` (n, k): signed points of each feature or group. `base_points` and `base_score`: of an average lead,
     unbounded and as shown. `lead_points`, `score` (n,): of each lead, unbounded and as shown. `limit`
     (n,): the line "limit of the scale", 0 where base and lead lie within [0, 100].
 

@@ -30,7 +30,7 @@ class Scored:
     ----------
     probability : (n,); None-like NaN where the model is a bare points table.
     points : (n,) unbounded; score : (n,) points limited to [0, 100].
-    explained : contributions of every reason group in points; `reasons` the strongest of them.
+    explained : in points, one column a reason group; `reasons` are the strongest of them.
     """
 
     margin: Float64
@@ -40,7 +40,6 @@ class Scored:
     fit_grade: NDArray[np.object_]
     engagement_grade: NDArray[np.object_]
     explained: Explained
-    group_points: Float64
     reasons: TopReasons
 
 
@@ -75,49 +74,54 @@ class Scorer:
             return margins
         return scale.score(scale.points(self.calibration.log_odds(margins), self.anchors))
 
+    def band(self, margins: Float64) -> NDArray[np.object_]:
+        """(rows,) name of each row's band."""
+        if self.table_lines is not None:
+            return self._table_bands(margins)
+        probability = self.probability(margins)
+        found = scale.bands(probability, self.anchors, self.bands, self.score(margins))
+        return np.asarray(found, dtype=object)
+
+    def band_rank(self, margins: Float64) -> NDArray[np.int64]:
+        """(rows,) place of each row's band: 0 for the lowest, the higher the better."""
+        upwards = [self.bands.mql_name, self.bands.sql_name]
+        if self.table_lines is None:
+            upwards = [name for _, name in scale.band_lines(self.bands)]
+        place = {name: rank for rank, name in enumerate([self.bands.below_name, *upwards])}
+        return np.array([place[name] for name in self.band(margins)], dtype=np.int64)
+
     def scored(self, X: Float64, top_k: int) -> Scored:
         """Everything about each row; the same bits for one row or a million."""
         if self.table_lines is not None:
             return self._scored_by_table(X, top_k)
-        margin = self.margin(X)
-        phi, base = self.rung.contributions(X)
+        margin, phi, base = self.explain(X)
         explained = explain_in_points(phi, base, self.calibration, self.anchors, margins=margin)
+        return self._scored(margin, phi, explained, self.probability(margin), top_k)
+
+    def explain(self, X: Float64) -> tuple[Float64, Float64, float]:
+        """Margins, (rows, groups) contributions of the catalogue's reason groups, and the base."""
         names, group = self.catalogue.groups()
-        in_groups = sum_groups(explained.points, group, len(names))
-        probability = self.probability(margin)
+        return self.rung.explain(X, group, len(names))
+
+    def _scored_by_table(self, X: Float64, top_k: int) -> Scored:
+        """Points as the table says: every rule counts from 0, nothing is limited."""
+        total, phi, base = self.explain(X)
+        explained = Explained(phi, base, base, total, total, np.zeros(len(X)))
+        return self._scored(total, phi, explained, np.full(len(X), np.nan), top_k)
+
+    def _scored(
+        self, margin: Float64, phi: Float64, explained: Explained, probability: Float64, top_k: int
+    ) -> Scored:
         fit, engagement = self.grade_sums(phi)
         return Scored(
             margin=margin,
             probability=probability,
             score=explained.score,
-            band=np.asarray(
-                scale.bands(probability, self.anchors, self.bands, explained.score), dtype=object
-            ),
+            band=self.band(margin),
             fit_grade=self.grades.fit(fit),
             engagement_grade=self.grades.engagement(engagement),
             explained=explained,
-            group_points=in_groups,
-            reasons=top_reasons(in_groups, top_k),
-        )
-
-    def _scored_by_table(self, X: Float64, top_k: int) -> Scored:
-        """Points as the table says: every rule counts from 0, nothing is limited."""
-        total = self.margin(X)
-        phi, base = self.rung.contributions(X)
-        names, group = self.catalogue.groups()
-        in_groups = sum_groups(phi, group, len(names))
-        zeros = np.zeros(len(X))
-        fit, engagement = self.grade_sums(phi)
-        return Scored(
-            margin=total,
-            probability=np.full(len(X), np.nan),
-            score=total,
-            band=self._table_bands(total),
-            fit_grade=self.grades.fit(fit),
-            engagement_grade=self.grades.engagement(engagement),
-            explained=Explained(phi, base, base, total, total, zeros),
-            group_points=in_groups,
-            reasons=top_reasons(in_groups, top_k),
+            reasons=top_reasons(explained.points, top_k),
         )
 
     def _table_bands(self, total: Float64) -> NDArray[np.object_]:
@@ -127,8 +131,13 @@ class Scorer:
         return found
 
     def grade_sums(self, phi: Float64) -> tuple[Float64, Float64]:
-        """Margin contributions of fit (who they are) and of engagement (what they and theirs did)."""
-        is_fit = np.array([_is_fit(f.family, f.source, f.op) for f in self.catalogue.features], dtype=np.intp)
+        """Margin contributions of fit (who they are) and of engagement (what they and theirs did).
+
+        `phi` (rows, groups); a reason group belongs to one of the two, as its first feature does.
+        """
+        _, group = self.catalogue.groups()
+        firsts = [self.catalogue.features[place] for place in np.unique(group, return_index=True)[1]]
+        is_fit = np.array([_is_fit(f.family, f.source, f.op) for f in firsts], dtype=np.intp)
         sums = sum_groups(phi, is_fit, 2)
         return sums[:, 1], sums[:, 0]
 

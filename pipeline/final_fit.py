@@ -32,6 +32,7 @@ __all__ = ["FinalFit", "question_of"]
 
 Float64 = NDArray[np.float64]
 GRADED_ROWS = 5_000
+COMPARED_ROWS = 256
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "lightgbm", "mlflow")
 NO_GRADES = fit_grades([0.0], [0.0])
 
@@ -79,9 +80,9 @@ class FinalFit:
             scorer = self._model_scorer(X)
         keeps = self.champion is not None and scorer.table_lines is None
         grades = self.champion.scorer.grades if self.champion and keeps else _grades(scorer, X)
-        golden = X[_spread_rows(len(X), GOLDEN_ROWS)]
+        golden, sample = (X[_spread_rows(len(X), most)] for most in (GOLDEN_ROWS, COMPARED_ROWS))
         return write_bundle(
-            folder, replace(scorer, grades=grades), self.dataset.sources, golden, self._record(X)
+            folder, replace(scorer, grades=grades), self.dataset.sources, golden, self._record(X), sample
         )
 
     def _model_scorer(self, X: Float64) -> Scorer:
@@ -126,7 +127,7 @@ class FinalFit:
 
 
 def _grades(scorer: Scorer, X: Float64) -> Grades:
-    phi, _ = scorer.rung.contributions(X[_spread_rows(len(X), GRADED_ROWS)])
+    _, phi, _ = scorer.explain(X[_spread_rows(len(X), GRADED_ROWS)])
     return fit_grades(*scorer.grade_sums(phi))
 
 

