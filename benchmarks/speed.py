@@ -3,7 +3,8 @@
     python benchmarks/speed.py [--leads 50000]
 
 Writes benchmarks/results.json: a list of {benchmark, size, ours_cpu_s, peer, peer_cpu_s, ratio, equal_within}.
-The peer of the features is DuckDB SQL from memory, on the same columns; both run in one process, in turn.
+The peer of the features is DuckDB SQL from memory, on the same columns; those of the reasons are in reasons.py.
+Ours and its peers run in one process, in turn.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.reasons import memory_of_a_million, reasons_beside_peers
 from features.asof import microseconds, open_examples
 from features.builder import build_features
 from features.catalogue import Catalogue, Feature
@@ -129,6 +131,9 @@ def main() -> None:
             read,
             prepared,
             features_beside_sql(data, int(microseconds(tables.data_end)[0]), leads, sources),
+            *reasons_beside_peers(300),
+            *reasons_beside_peers(1000),
+            memory_of_a_million(),
         ]
     Path(__file__).with_name("results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     table = Table(*rows[0])

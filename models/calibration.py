@@ -333,12 +333,10 @@ def _fit(kind: str, m: Array, y: Array, codes: NDArray[np.intp]) -> Calibration:
     """Best slopes, each at least 0.05, beside one constant a block; then one constant for all rows.
 
     Slopes are read within blocks, so a base rate that drifts from block to block does not flatten them.
-    Convex, so trying all sets of slopes held at the bound finds the best. Isotonic knots are read on all
-    rows together and go on with Platt's slope.
+    Convex, so trying all sets of slopes held at the bound finds the best.
     """
     if kind == "isotonic":
-        platt = _fit("platt", m, y, codes).coefficients[0]
-        return Calibration("isotonic", fit_knots(m, y, platt, LEAST_SLOPE))
+        return _fit_isotonic(m, y, codes)
     slopes = np.stack([m]) if kind == "platt" else np.stack([log_expit(m), -log_expit(-m)])
     constants, is_used = block_columns(y, codes)
     if not is_used.any():
@@ -362,3 +360,18 @@ def _fit(kind: str, m: Array, y: Array, codes: NDArray[np.intp]) -> Calibration:
     best = min(found)[1]
     constant = fit_logistic(np.ones((1, len(m))), y, offset=_combine(slopes, np.array(best)))[0]
     return Calibration("platt" if kind == "platt" else "beta", (*best, float(constant)))
+
+
+def _fit_isotonic(m: Array, y: Array, codes: NDArray[np.intp]) -> Calibration:
+    """Knots beside the constants that Platt's line gives the blocks; then one constant for all rows."""
+    slope = _fit("platt", m, y, codes).coefficients[0]
+    constants, is_used = block_columns(y, codes)
+    if not is_used.any():
+        constants, is_used = np.ones((1, len(m))), np.ones(len(m), dtype=bool)
+    rates = _combine(constants, fit_logistic(constants, y[is_used], offset=slope * m[is_used]))
+    outer, *knots = fit_knots(m[is_used], y[is_used], rates, slope, LEAST_SLOPE)
+    constant = fit_logistic(np.ones((1, len(m))), y, offset=line_at(m, (outer, *knots)))[0]
+    heights = [height + float(constant) for height in knots[1::2]]
+    return Calibration(
+        "isotonic", (outer, *(number for knot in zip(knots[::2], heights, strict=True) for number in knot))
+    )

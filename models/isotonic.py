@@ -7,16 +7,19 @@ lines, and beyond the outer ones the line goes on with a slope of its own.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
+from scipy.special import expit
 
 from features.errors import InputError
 
 __all__ = ["checked_knots", "fit_knots", "line_at", "slope_at"]
 
 Array = NDArray[np.float64]
-LEAST_OF_EACH = 10  # wins and losses in a knot: fewer say too little of its height
+LEAST_OF_EACH = 10  # wins and losses in a group: fewer say too little of its height
+MOST_GROUPS = 40
 
 
 def checked_knots(coefficients: tuple[float, ...], least_slope: float) -> None:
@@ -57,47 +60,66 @@ def _piece(margins: Array, coefficients: tuple[float, ...]) -> tuple[Array, Arra
     return slopes[place], x, y, np.maximum(place - 1, 0)
 
 
-def fit_knots(margins: Array, y: Array, outer_slope: float, least_slope: float) -> tuple[float, ...]:
-    """(outer slope, x1, y1, ...) of the centred isotonic fit.
+def fit_knots(
+    margins: Array, y: Array, offset: Array, outer_slope: float, least_slope: float
+) -> tuple[float, ...]:
+    """(outer slope, x1, y1, ...) of the centred isotonic fit of log-odds - offset.
 
-    Neighbouring groups are pooled until every one holds at least 10 wins and 10 losses (or only one is
-    left) and rises from the one before by the least slope.
+    Rows are cut by margin into at most 40 groups with at least 10 wins and 10 losses each. The log-odds of
+    each group, beside the offsets, are made to rise (pool adjacent violators, weighted by information), and
+    steps become knots at their mean margin. A knot that rises too little is joined with the one before.
     """
     from sklearn.isotonic import isotonic_regression
 
     order = np.argsort(margins, kind="stable")
-    m, won = margins[order], y[order]
-    level = isotonic_regression(won)
-    starts = np.flatnonzero(np.r_[True, np.diff(level) > 0])
-    groups: list[tuple[float, float, float]] = []  # rows, sum of margins, wins
-    for rows, total, wins in zip(
-        np.diff(np.r_[starts, len(m)]).tolist(),
-        np.add.reduceat(m, starts).tolist(),
-        np.add.reduceat(won, starts).tolist(),
-        strict=True,
-    ):
-        groups.append((float(rows), total, wins))
-        while len(groups) > 1 and (
-            _is_thin(groups[-1]) or _is_thin(groups[-2]) or _is_flat(groups[-2], groups[-1], least_slope)
-        ):
-            last = groups.pop()
-            groups[-1] = tuple(a + b for a, b in zip(groups[-1], last, strict=True))  # type: ignore[assignment]
-    knots = [number for group in groups for number in _knot(group)]
-    return (max(outer_slope, least_slope), *knots)
+    m, won, known = margins[order], y[order], offset[order]
+    starts = _group_starts(m, won)
+    heights, weights = np.empty(len(starts)), np.empty(len(starts))
+    for place, (low, high) in enumerate(pairwise([*starts.tolist(), len(m)])):
+        heights[place], weights[place] = _height(won[low:high], known[low:high])
+    level = isotonic_regression(heights, sample_weight=weights)
+    rows = np.diff([*starts.tolist(), len(m)])
+    centre = np.add.reduceat(m, starts) / rows
+    knots: list[tuple[float, float, float]] = []  # x, y, weight
+    for step in np.unique(level):
+        is_in = level == step
+        knots.append(
+            (
+                float(np.average(centre[is_in], weights=weights[is_in])),
+                float(step),
+                float(weights[is_in].sum()),
+            )
+        )
+        while len(knots) > 1 and knots[-1][1] - knots[-2][1] < least_slope * (knots[-1][0] - knots[-2][0]):
+            (x0, y0, w0), (x1, y1, w1) = knots.pop(-2), knots.pop()
+            knots.append(((x0 * w0 + x1 * w1) / (w0 + w1), (y0 * w0 + y1 * w1) / (w0 + w1), w0 + w1))
+    return (max(outer_slope, least_slope), *(number for x, y, _ in knots for number in (x, y)))
 
 
-def _is_thin(group: tuple[float, float, float]) -> bool:
-    rows, _, wins = group
-    return min(wins, rows - wins) < LEAST_OF_EACH
+def _group_starts(m: Array, won: Array) -> NDArray[np.intp]:
+    """Where groups of sorted rows begin; rows of one margin stay together, and thin groups join the one before."""
+    wins = np.concatenate([[0.0], np.cumsum(won)])
+    ends = np.r_[np.flatnonzero(np.diff(m) > 0) + 1, len(m)]
+    starts, low = [0], 0
+    for end in ends.tolist():
+        won_here = wins[end] - wins[low]
+        left = wins[-1] - wins[end], len(m) - end - (wins[-1] - wins[end])
+        is_full = end - low >= len(m) / MOST_GROUPS and min(won_here, end - low - won_here) >= LEAST_OF_EACH
+        if is_full and min(left) >= LEAST_OF_EACH:
+            starts.append(end)
+            low = end
+    return np.array(starts, dtype=np.intp)
 
 
-def _knot(group: tuple[float, float, float]) -> tuple[float, float]:
-    rows, total, wins = group
-    return total / rows, float(logit((wins + 0.5) / (rows + 1.0)))
-
-
-def _is_flat(
-    lower: tuple[float, float, float], upper: tuple[float, float, float], least_slope: float
-) -> bool:
-    (x0, y0), (x1, y1) = _knot(lower), _knot(upper)
-    return not (x1 > x0 and y1 - y0 >= least_slope * (x1 - x0))
+def _height(y: Array, offset: Array) -> tuple[float, float]:
+    """The constant that fits log-odds of these rows best beside the offsets, and its information."""
+    share = (y.sum() + 0.5) / (len(y) + 1.0)
+    height = float(np.log(share / (1.0 - share)) - offset.mean())
+    for _ in range(100):
+        p = expit(height + offset)
+        step = float((y - p).sum() / (p * (1.0 - p)).sum())
+        height += max(-1.0, min(1.0, step))
+        if abs(step) < 1e-10:
+            break
+    p = expit(height + offset)
+    return height, float((p * (1.0 - p)).sum())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from features.settings import Settings
+from models.language import flat_phrases, form_count, phrase_faults, plural_rule
 
 __all__ = [
     "BandSettings",
@@ -16,6 +18,7 @@ __all__ = [
     "Plan",
     "Rung",
     "SplitSettings",
+    "WordingSettings",
 ]
 
 Rung = Literal["points", "logistic", "lightgbm", "blend"]
@@ -107,3 +110,39 @@ class Plan(Settings):
     model: ModelSettings = ModelSettings()
     bands: BandSettings = BandSettings()
     gate: GateSettings = GateSettings()
+
+
+class WordingSettings(Settings):
+    """The language that sales reads: its plural rule, its marks in numbers, and phrases in place of English ones.
+
+    `plural` is a gettext plural expression. `phrases` maps keys of `models.english.ENGLISH`, dotted or as
+    nested tables, to a template, or to the plural forms where English has them.
+    """
+
+    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
+    plural: str = "n != 1"
+    decimal: Annotated[str, Field(min_length=1, max_length=1, pattern=r"^[^0-9-]$")] = "."
+    thousands: Annotated[str, Field(max_length=1, pattern=r"^[^0-9-]?$")] = ","
+    phrases: dict[str, str | tuple[str, ...]] = Field(default={})
+
+    @field_validator("plural")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        plural_rule(value)
+        return value
+
+    @field_validator("phrases", mode="before")
+    @classmethod
+    def _flat(cls, value: object) -> object:
+        return flat_phrases(value) if isinstance(value, Mapping) else value
+
+    @model_validator(mode="after")
+    def _phrases_fit(self) -> WordingSettings:
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands must differ; both are {self.decimal!r}")
+        faults = phrase_faults(self.phrases, form_count(plural_rule(self.plural)))
+        if faults:
+            raise ValueError(
+                "\n    ".join([f"{len(faults)} of {len(self.phrases)} phrases can't be used:", *faults])
+            )
+        return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,36 +11,57 @@ from numpy.typing import NDArray
 from features.catalogue import Catalogue, Feature
 from features.durations import MICROSECONDS
 from features.titles import SENIORITIES
+from models.english import ENGLISH
+from models.phrases import Phrases
 
-__all__ = ["LIMIT_TEXT", "REST_TEXT", "Wording"]
+__all__ = ["Wording"]
 
 Float64 = NDArray[np.float64]
-REST_TEXT = "Everything else"
-LIMIT_TEXT = "Limit of the scale (0 to 100)"
-DAY = MICROSECONDS["d"]
+Values = dict[tuple[str, int], float]
 _UNITS = (("d", "day"), ("h", "hour"), ("m", "minute"), ("s", "second"))
-# how people write the levels that the readers of titles and addresses know
-_LEVELS = {
-    "seniority": {"vp": "VP", "c-level": "C-level"},
-    "department": {"it": "IT", "hr": "HR"},
-    "email_kind": {
-        "business": "company domain",
-        "free": "free provider",
-        "education": "school or university",
-    },
-}
+_PACE_REACH = 35.0  # days that the pace of activity looks back: the last week and the four before it
+# what a reason is about where that is no column and no event type of the project's own
+_OF_READERS = {
+    "email_kind": "word.email", "seniority": "word.seniority", "decision_maker": "word.seniority",
+    "department": "word.department", "role": "word.role",
+}  # fmt: skip
+_OF_SOURCES = {
+    "any": "word.activity", "negative": "word.warning_signs", "others": "word.colleagues",
+    "departments": "word.departments", "won": "word.purchases", "lost": "word.losses",
+}  # fmt: skip
+# sections of the phrase table for reasons that count something, by source and op
+_COUNTED = {
+    ("people", "known"): "people.known", ("people", "active"): "people.active",
+    ("departments", "active"): "departments", ("won", "count"): "purchases", ("lost", "count"): "losses",
+    ("any", "breadth"): "kinds", ("any", "products"): "products",
+}  # fmt: skip
 
 
 class Wording:
-    """Words for the reason groups of a catalogue."""
+    """Words for the reason groups of a catalogue.
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    Parameters
+    ----------
+    catalogue : of the bundle; holds the words that training knew.
+    phrases : the language; English if not given.
+    words : what sales calls things today, by the source of a feature (a column, `type:` and an event
+        type, `channel:` and a channel, `points:` and the source of a rule) or by the bare name, and of
+        values, as `column=value` in lower case; they win over the catalogue's, so that reasons can be
+        renamed or translated without training again.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, phrases: Phrases | None = None, words: Mapping[str, str] | None = None
+    ) -> None:
+        self.phrases = phrases or Phrases()
         self.names, group = catalogue.groups()
         self._members = [
             [(int(i), catalogue.features[i]) for i in np.flatnonzero(group == number)]
             for number in range(len(self.names))
         ]
-        self._type_words = {f.source: f.words for f in catalogue.features if f.family == "implicit"}
+        self._words = dict(words or {})
+        self._type_words = {f.source: self.what(f) for f in catalogue.features if f.family == "implicit"}
+        self._places = {f.op: i for i, f in enumerate(catalogue.features) if f.family == "recency"}
 
     def text(self, group: int, x: Float64) -> str:
         """One line about a lead with the feature values `x`: says what is, never why."""
@@ -48,140 +69,156 @@ class Wording:
         first = members[0][1]
         values = {(f.op, f.span): float(x[i]) for i, f in members}
         if first.family == "points":
-            return f"{_capital(first.words)}: {_counted(sum(values.values()), 'point')} by the table"
-        if first.family == "explicit":
-            return _explicit_text(members, x)
-        if first.family == "account":
-            return _account_text(first, values)
-        if first.op == "last_type":
-            return self._latest_text(first, values[first.op, first.span])
-        return _activity_text(first, values)
+            points = sum(values.values())
+            line = self.phrases.plural("reason.points", points, what=self.what(first))
+        elif first.family == "explicit":
+            line = self._of_attribute(members, x)
+        elif first.family == "account":
+            line = self._of_account(first, values, x)
+        elif first.op == "last_type":
+            line = self._latest(first, values[first.op, first.span])
+        elif first.op in {"momentum", "velocity"}:
+            line = self.phrases.text(self._pace(values, x))
+        else:
+            line = self._of_activity(first, values, x)
+        return _capital(line)
 
-    def _latest_text(self, feature: Feature, place: float) -> str:
-        if math.isnan(place):
-            return "Latest activity: none so far"
-        if int(place) >= len(feature.levels):
-            return "Latest activity: of another kind"
-        name = feature.levels[int(place)]
-        return f"Latest activity: {self._type_words.get(f'type:{name}', name.replace('_', ' '))}"
+    def rare_value(self, feature: Feature) -> str:
+        """A warning that the lead's value of a category is rare or new to the model."""
+        return _capital(self.phrases.text("warning.rare_value", what=self.what(feature)))
 
+    def what(self, feature: Feature) -> str:
+        """What a feature is about, as sales calls it; lower case where the language has it so."""
+        source, (kind, _, name) = feature.source, feature.source.partition(":")
+        if feature.family == "points":
+            return self._of_rule(feature)
+        if feature.family == "explicit":
+            fixed, own = _OF_READERS.get(feature.op), self._words.get(source)
+        else:
+            fixed = f"word.stage.{name}" if kind == "stage" else _OF_SOURCES.get(source)
+            own = self._words.get(source, self._words.get(name))
+        if source == "people" and feature.family == "account":
+            fixed = "word.people" if feature.op == "known" else "word.people_active"
+        if kind == "channel" and feature.family != "explicit":
+            return self.phrases.text("word.channel", channel=own or name.replace("_", " "))
+        return self.phrases.text(fixed) if fixed else own or feature.words
 
-def _explicit_text(members: list[tuple[int, Feature]], x: Float64) -> str:
-    feature = next((f for _, f in members if f.op != "missing"), members[0][1])
-    value = float(x[next(i for i, f in members if f is feature)])
-    words = _capital(feature.words)
-    if feature.op == "missing":
-        return f"{words} {'unknown' if value else 'known'}"
-    if math.isnan(value):
-        return f"{words} unknown"
-    if feature.is_category or feature.op == "seniority":
-        levels = feature.levels if feature.is_category else SENIORITIES
-        level = levels[int(value)] if int(value) < len(levels) else "another value"
-        shown = _LEVELS.get(feature.op, {}).get(level, level)
-        return f"{words} unknown" if level == "(unknown)" else f"{words}: {shown}"
-    if feature.unit == "flag":
-        return f"{words}: {'yes' if value else 'no'}"
-    return f"{words}: {_number(value)}"
+    def _of_rule(self, feature: Feature) -> str:
+        """What a rule of the points table is about: its own words, or those of its column or event type."""
+        source, reader = feature.source, feature.source.partition(".")[2]
+        names = (f"points:{source}", source, source.removeprefix("type:"))
+        own = next((self._words[name] for name in names if name in self._words), None)
+        is_unnamed = feature.words == source.replace(".", " ").replace("_", " ")
+        if own is None and is_unnamed and reader in _OF_READERS:
+            return self.phrases.text(_OF_READERS[reader])
+        return own or feature.words
 
+    def _of_attribute(self, members: list[tuple[int, Feature]], x: Float64) -> str:
+        place, feature = next(((i, f) for i, f in members if f.op != "missing"), members[0])
+        value, what = float(x[place]), self.what(feature)
+        if feature.op == "missing":
+            return self.phrases.text("reason.unknown" if value else "reason.known", what=what)
+        if math.isnan(value):
+            return self.phrases.text("reason.unknown", what=what)
+        if feature.is_category or feature.op == "seniority":
+            levels = feature.levels if feature.is_category else SENIORITIES
+            level = levels[int(value)] if int(value) < len(levels) else self.phrases.text("level.other")
+            if level == "(unknown)":
+                return self.phrases.text("reason.unknown", what=what)
+            key = f"level.{feature.op}.{level}"
+            own = self._words.get(f"{feature.source}={level}", level)
+            shown = self.phrases.text(key) if key in ENGLISH else own
+            return self.phrases.text("reason.value", what=what, value=shown)
+        if feature.unit == "flag":
+            return self.phrases.text("reason.yes" if value else "reason.no", what=what)
+        return self.phrases.text("reason.value", what=what, value=value)
 
-def _account_text(feature: Feature, values: dict[tuple[str, int], float]) -> str:
-    if feature.source == "is_priority":
-        return "On the priority list" if values[feature.op, feature.span] == 1 else "Not on the priority list"
-    value = values[feature.op, feature.span]
-    if math.isnan(value):
-        return f"{_capital(feature.words)}: no company on record"
-    if feature.source == "people":
-        person = "other person" if value == 1 else "other people"
-        doing = (
-            f"active at the company {_within(feature.span)}"
-            if feature.op == "active"
-            else "known at the company"
-        )
-        return f"{_count(value)} {person} {doing}"
-    counted = {
-        "departments": ("department", f"at the company active {_within(feature.span)}"),
-        "won": ("earlier purchase", "by the company"),
-        "lost": ("earlier lead", "of the company closed without a purchase"),
-    }
-    if feature.source in counted:
-        noun, rest = counted[feature.source]
-        return f"{_counted(value, noun)} {rest}"
-    return _windows_text(feature.words, values)
-
-
-_SPECIAL: dict[str, Callable[[Feature, float], str]] = {
-    "age": lambda _, v: f"Open for {_days(v)}",
-    "silence": lambda _, v: "Active today" if v < 1 else f"No activity for {_days(v)}",
-    "breadth": lambda f, v: f"{_counted(v, 'kind')} of activity {_within(f.span)}",
-    "products": lambda f, v: f"{_counted(v, 'product')} looked at {_within(f.span)}",
-    "value_sum": lambda f, v: f"Total value of activity {_within(f.span)}: {_number(v)}",
-}
-
-
-def _activity_text(feature: Feature, values: dict[tuple[str, int], float]) -> str:
-    if feature.op in _SPECIAL:
+    def _of_account(self, feature: Feature, values: Values, x: Float64) -> str:
         value = values[feature.op, feature.span]
-        unknown = f"{_capital(feature.words)}: unknown"
-        return unknown if math.isnan(value) else _SPECIAL[feature.op](feature, value)
-    if feature.group == "momentum":
-        pace = values.get(("momentum", 7 * DAY), 0.0)
-        return f"Activity is {'speeding up' if pace > 0.1 else 'slowing down' if pace < -0.1 else 'steady'}"
-    return _windows_text(feature.words, values)
+        if feature.source == "is_priority":
+            return self.phrases.text(
+                f"priority.{'unknown' if math.isnan(value) else 'yes' if value == 1 else 'no'}"
+            )
+        if math.isnan(value):
+            return self.phrases.text("reason.no_company", what=self.what(feature))
+        if (feature.source, feature.op) in _COUNTED:
+            return self._counted(feature, value)
+        return self._windows(feature, values, x)
 
+    def _of_activity(self, feature: Feature, values: Values, x: Float64) -> str:
+        value, say = values[feature.op, feature.span], self.phrases.text
+        section = {"age": "open", "silence": "silence", "value_sum": "worth"}.get(feature.op)
+        if section and math.isnan(value):
+            return say(f"{section}.unknown")
+        if feature.op == "age":
+            return self.phrases.lapse("open", value)
+        if feature.op == "silence":
+            if self._was_never_active(x):
+                return say("silence.never")
+            return say("silence.today") if value < 1 else self.phrases.lapse("silence", value)
+        if feature.op == "value_sum":
+            return say("worth.known", span=self._span(feature.span), value=value)
+        is_counted = (feature.source, feature.op) in _COUNTED
+        return self._counted(feature, value) if is_counted else self._windows(feature, values, x)
 
-def _windows_text(words: str, values: dict[tuple[str, int], float]) -> str:
-    """The narrowest window that holds anything, else how long ago, else that there was none.
+    def _was_never_active(self, x: Float64) -> bool:
+        """Whether silence is only the lead's age: nothing has happened since it came in, or ever."""
+        known = [float(x[self._places[op]]) for op in ("velocity", "silence", "age") if op in self._places]
+        return len(known) == 3 and known[0] == 0 and known[1] >= known[2]
 
-    "None so far" needs a figure that looks back all the way; windows alone say only how far they reach.
-    """
-    counts = sorted((span, value) for (op, span), value in values.items() if op == "count" and span)
-    since = next((v for (op, _), v in values.items() if op == "days_since" and not math.isnan(v)), None)
-    ago = "" if since is None else f", the latest {'today' if since < 1 else _days(since) + ' ago'}"
-    for span, count in counts:
-        if count > 0:
-            return f"{_capital(words)}: {_count(count)} {_within(span)}{ago}"
-    if since is not None:
-        return f"{_capital(words)}: none lately{ago}"
-    looks_back = any(op in {"days_since", "ever"} for op, _ in values)
-    return f"{_capital(words)}: none {'so far' if looks_back or not counts else _within(counts[-1][0])}"
+    def _counted(self, feature: Feature, value: float) -> str:
+        section, span = _COUNTED[feature.source, feature.op], self._span(feature.span)
+        if math.isnan(value):
+            return self.phrases.text(f"{section}.unknown")
+        if int(value) == 0:
+            return self.phrases.text(f"{section}.none", span=span)
+        return self.phrases.plural(f"{section}.some", int(value), span=span)
 
+    def _latest(self, feature: Feature, place: float) -> str:
+        if math.isnan(place):
+            return self.phrases.text("latest.none")
+        if int(place) >= len(feature.levels):
+            return self.phrases.text("latest.other")
+        name = feature.levels[int(place)]
+        what = self._type_words.get(f"type:{name}", name.replace("_", " "))
+        return self.phrases.text("latest.known", what=what)
 
-def _within(span: int) -> str:
-    """A window in its largest whole unit."""
-    if not span:
-        return "so far"
-    unit, name = next((u, n) for u, n in _UNITS if span % MICROSECONDS[u] == 0 or u == "s")
-    number = span // MICROSECONDS[unit]
-    return f"in the last {name}" if number == 1 else f"in the last {number:,} {name}s"
+    def _pace(self, values: Values, x: Float64) -> str:
+        """The phrase of how fast activity is going; of activity long past there is no pace."""
+        pace = next((v for (op, _), v in values.items() if op == "momentum"), math.nan)
+        silence = float(x[self._places["silence"]]) if "silence" in self._places else math.nan
+        if silence >= _PACE_REACH or self._was_never_active(x):
+            return "pace.none"
+        if math.isnan(pace):
+            return "pace.unknown"
+        return "pace.faster" if pace > 0.1 else "pace.slower" if pace < -0.1 else "pace.steady"
 
+    def _windows(self, feature: Feature, values: Values, x: Float64) -> str:
+        """The narrowest window that holds anything, else how long ago, else that there was none.
 
-def _days(value: float) -> str:
-    """Whole days, under one day hours; what has passed, so rounded down."""
-    if value >= 1:
-        return f"{int(value):,} day{'' if int(value) == 1 else 's'}"
-    hours = int(value * 24)
-    return f"{hours} hour{'' if hours == 1 else 's'}" if hours else "less than an hour"
+        "None so far" needs a figure that looks back all the way; windows alone say only how far they reach.
+        """
+        what, say = self.what(feature), self.phrases.text
+        counts = sorted((span, value) for (op, span), value in values.items() if op == "count" and span)
+        since = next((v for (op, _), v in values.items() if op == "days_since" and not math.isnan(v)), None)
+        found = next(((span, int(count)) for span, count in counts if count >= 1), None)
+        if since is None:
+            if found:
+                return say("activity.some", what=what, count=found[1], span=self._span(found[0]))
+            looks_back = any(op in {"days_since", "ever"} for op, _ in values) or not counts
+            looks_back |= feature.source == "any" and self._was_never_active(x)
+            return say("activity.none", what=what, span=self._span(0 if looks_back else counts[-1][0]))
+        ago = say("ago.today") if since < 1 else self.phrases.lapse("ago", since)
+        if found:
+            return say("activity.some_ago", what=what, count=found[1], span=self._span(found[0]), ago=ago)
+        return say("activity.not_lately", what=what, ago=ago)
 
-
-def _counted(value: float, noun: str) -> str:
-    if value == 0 and noun == "point":
-        return "0 points"
-    shown = _number(value) if noun == "point" else _count(value)
-    return f"{shown} {noun}{'' if abs(value) == 1 else 's'}"
-
-
-def _count(value: float) -> str:
-    return "No" if value == 0 else f"{int(value):,}"
-
-
-def _number(value: float) -> str:
-    """Whole where it is or is large, else two decimals, or two digits where those would say 0."""
-    if not math.isfinite(value):
-        return "unknown"
-    if value == round(value) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    text = f"{value:,.2f}".rstrip("0").rstrip(".")
-    return text if text not in {"0", "-0"} else f"{value:.2g}"
+    def _span(self, span: int) -> str:
+        """A window in its largest whole unit."""
+        if not span:
+            return self.phrases.text("span.ever")
+        unit, name = next((u, n) for u, n in _UNITS if span % MICROSECONDS[u] == 0 or u == "s")
+        return self.phrases.plural(f"span.{name}", span // MICROSECONDS[unit])
 
 
 def _capital(text: str) -> str:

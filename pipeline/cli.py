@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from models.bundle import Bundle
     from pipeline.config import Project
+    from pipeline.explain_page import FileForm
     from pipeline.score import ScoreRun
     from pipeline.train import Trained
 
@@ -195,22 +196,60 @@ def score(
 def explain(
     lead_id: Annotated[str, typer.Argument(help="The lead to explain.")],
     project: ProjectOption = DEFAULT_PROJECT, data: DataOption = None, as_of: AsOfOption = None,
-    model: ModelOption = None, bundle: BundleOption = None, as_json: JsonOption = False,
+    model: ModelOption = None, bundle: BundleOption = None,
+    since: Annotated[str | None, typer.Option("--since", help="Also say what changed since this moment.")] = None,
+    since_bundle: Annotated[
+        Path | None, typer.Option("--since-bundle", help="Bundle folder of the model at --since.")
+    ] = None,
+    as_json: JsonOption = False,
+    as_html: Annotated[bool, typer.Option("--html", help="Write an offline page.")] = False,
+    as_png: Annotated[bool, typer.Option("--png", help="Write a picture.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File of --html or --png.")
+    ] = None,
 ) -> None:  # fmt: skip
-    """Print one lead's score and its reasons as points that add up."""
+    """Print, or draw, one lead's score and its reasons as points that add up."""
+    from models.bundle import load_bundle
     from pipeline.config import load_project
-    from pipeline.explain import explain_lead, render
+    from pipeline.explain import explain_fully
+    from pipeline.explain_page import default_name, write_explanation
+    from pipeline.explain_text import render
+    from pipeline.explain_words import ExplainWords
     from pipeline.score import tables_for
 
+    form = _file_form(as_json, as_html, as_png, output)
+    if since_bundle is not None and since is None:
+        raise InputError("--since-bundle needs --since, the moment of that model.")
+    moment, earlier = _moment(as_of), _moment(since, "--since")
     loaded = load_project(project, data)
     with ExitStack() as stack:
         tell = stack.enter_context(progress_lines(Console(stderr=True), "explaining"))
         chosen = _bundle(loaded, model, bundle, stack)
-        found = explain_lead(loaded, chosen, tables_for(loaded, chosen, tell), lead_id, _moment(as_of))
+        before = None if since_bundle is None else load_bundle(since_bundle)
+        tables = tables_for(loaded, chosen, tell)
+        found = explain_fully(loaded, chosen, tables, lead_id, moment, earlier, before)
+        words = ExplainWords(found, loaded.phrases)
+        if form is not None:
+            target = output or Path(default_name(lead_id, form))
+            write_explanation(words, target, form, loaded, [project])
     if as_json:
         _print_json(found.to_json())
+    elif form is not None:
+        plain_console().print(target)
     else:
-        render(found, Console(highlight=False))
+        render(words, Console(highlight=False))
+
+
+def _file_form(as_json: bool, as_html: bool, as_png: bool, output: Path | None) -> FileForm | None:
+    """The form of the file to write; None if none is to be written."""
+    if as_json + as_html + as_png > 1:
+        raise InputError("Give one of --json, --html and --png.")
+    form: FileForm | None = "html" if as_html else "png" if as_png else None
+    if output is not None and form is None:
+        raise InputError("-o names the file of --html or --png; give one of them.")
+    if output is not None and output.suffix != f".{form}":
+        raise InputError(f"-o {output} must end in .{form}.")
+    return form
 
 
 @app.command()
@@ -255,7 +294,7 @@ def _score_after(project: Project, trained: Trained) -> ScoreRun | None:
         return score_project(project, chosen, project.output_folder / "scores.parquet", None, tell)
 
 
-def _moment(text: str | None) -> pd.Timestamp | None:
+def _moment(text: str | None, option: str = "--as-of") -> pd.Timestamp | None:
     import pandas as pd
 
     if text is None:
@@ -264,7 +303,7 @@ def _moment(text: str | None) -> pd.Timestamp | None:
         moment = pd.Timestamp(datetime.now(UTC) if text == "now" else datetime.fromisoformat(text))
     except ValueError as error:
         raise InputError(
-            f"--as-of {text!r} is no moment: {error}. Write 2026-01-31, 2026-01-31T08:00Z or now."
+            f"{option} {text!r} is no moment: {error}. Write 2026-01-31, 2026-01-31T08:00Z or now."
         ) from error
     return (moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")).as_unit("us")
 

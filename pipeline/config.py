@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 import zoneinfo
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from features.errors import ConfigError
 from features.settings import (
@@ -22,9 +21,20 @@ from features.settings import (
     StaticSettings,
     TargetSettings,
 )
-from models.settings import BandSettings, GateSettings, ModelSettings, Plan, SplitSettings
+from models.language import flat_phrases
+from models.phrases import Phrases
+from models.settings import BandSettings, GateSettings, ModelSettings, Plan, SplitSettings, WordingSettings
+from pipeline.config_faults import all_faults
 
-__all__ = ["DataSettings", "Project", "ScoreSettings", "TableSettings", "TrackingSettings", "load_project"]
+__all__ = [
+    "DataSettings",
+    "Project",
+    "ProjectWording",
+    "ScoreSettings",
+    "TableSettings",
+    "TrackingSettings",
+    "load_project",
+]
 
 ROOT = "(folder of the file)"  # set by load_project; `root` in a file is an unknown key
 
@@ -113,6 +123,13 @@ class ScoreSettings(Settings):
 
     top_reasons: Annotated[int, Field(ge=1, le=50)] = 5
     chunk_rows: Annotated[int, Field(ge=1)] = 20_000
+    silent_until: bool = True
+
+
+class ProjectWording(WordingSettings):
+    """The language of the project; what the TOML file named by `file` holds counts unless given beside it."""
+
+    file: str | None = None
 
 
 class Project(Settings):
@@ -134,6 +151,7 @@ class Project(Settings):
     gate: GateSettings = GateSettings()
     score: ScoreSettings = ScoreSettings()
     tracking: TrackingSettings = TrackingSettings()
+    wording: ProjectWording = ProjectWording()
     root: Path = Field(default=Path(), exclude=True, validation_alias=ROOT)
 
     @model_validator(mode="after")
@@ -155,16 +173,36 @@ class Project(Settings):
         return self
 
     def plain_settings(self) -> dict[str, Any]:
-        """The resolved settings as JSON values, without the store's address (a password?) and names of staff."""
+        """The resolved settings as JSON values.
+
+        Left out are the store's address (a password?), names of staff, and phrases: they make no score.
+        """
         settings: dict[str, Any] = self.model_dump(mode="json")
         settings["tracking"].pop("uri", None)
         settings["events"].pop("internal_values", None)
+        settings["wording"].pop("phrases", None)
         return settings
 
     @property
     def plan(self) -> Plan:
         """How the model is trained and judged."""
         return Plan(split=self.split, model=self.model, bands=self.bands, gate=self.gate)
+
+    @property
+    def phrases(self) -> Phrases:
+        """The phrases that sales reads, in the project's language."""
+        return Phrases(self.wording)
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What sales calls attributes, events and rules of the points table, as `models.wording` asks for it."""
+        rules = self.points.rules if self.points else ()
+        of_rules = {
+            f"points:{rule.attribute or f'type:{rule.event}'}": rule.words for rule in reversed(rules)
+        }
+        of_events = {f"type:{name}": kind.words for name, kind in self.events.types.items()}
+        found = {**self.features.words, **of_events, **of_rules}
+        return {name: words for name, words in found.items() if words}
 
     def table_path(self, table: TableSettings) -> Path:
         """Where a table lies: its path, against data.folder, against the project file's folder."""
@@ -198,77 +236,41 @@ def load_project(path: Path, data: Path | None = None) -> Project:
     ConfigError
         With every fault of the file, each with its path and, for an unknown key, the nearest name.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise ConfigError(
-            f"There is no project file {path}. Draft one with `lead-scoring init FILES... -o {path.name}`."
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path} can't be read as TOML: {error}") from error
+    raw = _read_toml(path, f"Draft one with `lead-scoring init FILES... -o {path.name}`.", "project file")
+    raw, read = _with_wording_file(path, raw)
     try:
         project = Project.model_validate({**raw, ROOT: path.resolve().parent})
     except ValidationError as error:
-        raise ConfigError(_all_faults(path, error)) from error
+        raise ConfigError(all_faults(read, error, Project)) from error
     if data is not None:
         folder = str(data.resolve())
         project = project.model_copy(update={"data": project.data.model_copy(update={"folder": folder})})
     return project
 
 
-def _all_faults(path: Path, error: ValidationError) -> str:
-    faults = error.errors()
-    lines = [f"{path} has {len(faults)} fault{'s' if len(faults) > 1 else ''}:"]
-    for fault in faults:
-        where = ".".join(str(part) for part in fault["loc"]) or "(the whole file)"
-        if fault["type"] == "extra_forbidden":
-            lines.append(f"  {where}: unknown key.{_nearest(fault['loc'])}")
-        elif fault["type"] == "missing":
-            lines.append(f"  {where}: is required and missing.")
-        else:
-            said = fault["msg"].removeprefix("Value error, ")
-            # a fault between sections is told by its words; the sections themselves would bury them
-            got = "" if isinstance(fault["input"], dict) else f"; got {_short(fault['input'])}"
-            lines.append(f"  {where}: {said}{got}")
-    return "\n".join(lines)
+def _read_toml(path: Path, cure: str, what: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"There is no {what} {path}. {cure}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} can't be read as TOML: {error}") from error
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _nearest(location: tuple[int | str, ...]) -> str:
-    known = _known_keys(location[:-1])
-    near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-    return f" Did you mean '{near[0]}'?" if near else f" Known here: {', '.join(known)}."
-
-
-def _known_keys(parents: tuple[int | str, ...]) -> list[str]:
-    model: Any = Project
-    is_named_by_user = False
-    for part in parents:
-        if isinstance(part, int):
-            continue
-        if is_named_by_user or not _is_model(model) or part not in model.model_fields:
-            is_named_by_user = False
-            continue
-        annotation = model.model_fields[part].annotation
-        is_named_by_user = getattr(annotation, "__origin__", None) is dict
-        model = _model_inside(annotation)
-    names = list(model.model_fields) if _is_model(model) else []
-    return [name for name in names if name != "root"]
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _model_inside(annotation: Any) -> Any:
-    if _is_model(annotation):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        found = _model_inside(inner)
-        if found is not None:
-            return found
-    return None
+def _with_wording_file(path: Path, raw: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """A project file's content with that of its wording file, if it names one, below its own; what was read."""
+    own = raw.get("wording")
+    if not isinstance(own, dict) or not isinstance(own.get("file"), str):
+        return raw, str(path)
+    file = path.parent / own["file"]
+    shared = _read_toml(file, "Write the path against the folder of the project file.", "wording file")
+    if "file" in shared:
+        raise ConfigError(f"{file} names another wording file; put all phrases into one.")
+    read, phrases = f"{path}, with {file.name},", (shared.get("phrases", {}), own.get("phrases", {}))
+    if not all(isinstance(each, dict) for each in phrases):
+        return {**raw, "wording": {**shared, **own}}, read
+    try:
+        merged = flat_phrases(phrases[0]) | flat_phrases(phrases[1])
+    except ValueError as error:
+        raise ConfigError(f"{read} has 1 fault:\n  wording.phrases: {error}") from error
+    return {**raw, "wording": {**shared, **own, "phrases": merged}}, read

@@ -1,26 +1,30 @@
-"""One lead, explained: its score and the reasons as whole points that add up."""
+"""One lead, explained: its score, what changed it, what may come next, as whole points that add up."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from features.asof import NEVER
 from features.contracts import Tables
 from features.errors import InputError
 from models.bundle import Bundle
 from models.rounding import whole_points
-from models.wording import REST_TEXT, Wording
+from models.scorer import Scorer
+from models.wording import Wording
 from pipeline.config import Project
 from pipeline.score import OpenLeads, leads_to_score, reason_lines, scored_chunks
 
-__all__ = ["Explanation", "explain_lead", "render"]
+if TYPE_CHECKING:
+    from pipeline.changes import Change
+    from pipeline.outlook import Outlook
+
+__all__ = ["ExplainedLead", "Explanation", "band_lines", "explain_fully", "explain_lead"]
+
+MQL_LINE, SQL_LINE = 50.0, 80.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,29 @@ class Explanation:
         return dict(self.__dict__)
 
 
+@dataclass(frozen=True)
+class ExplainedLead:
+    """All there is to say of a lead.
+
+    Attributes
+    ----------
+    lines : name and place of each line of the scale, such as ("MQL", 50.0).
+    is_bounded : whether the score lies within 0 to 100; that of a bare points table does not.
+    since : what changed since an earlier moment; None if nobody asked.
+    """
+
+    explanation: Explanation
+    outlook: Outlook
+    since: Change | None = None
+    lines: tuple[tuple[str, float], ...] = field(default=())
+    is_bounded: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: those of the explanation, `since` (or null) and `outlook`."""
+        since = None if self.since is None else self.since.to_json()
+        return {**self.explanation.to_json(), "since": since, "outlook": self.outlook.to_json()}
+
+
 def explain_lead(
     project: Project, bundle: Bundle, tables: Tables, lead_id: str, as_of: pd.Timestamp | None
 ) -> Explanation:
@@ -56,12 +83,61 @@ def explain_lead(
         If the lead is unknown, in quarantine or not open at as_of.
     """
     leads = leads_to_score(tables, bundle, project, as_of)
-    wanted = np.array([each == lead_id for each in leads.lead_ids], dtype=bool)
-    if not wanted.any():
-        raise InputError(_why_not(leads, tables, lead_id))
-    chosen = OpenLeads(leads.data, leads.rows.take(wanted), leads.as_of, [])
-    _, X, scored = next(iter(scored_chunks(chosen, bundle, 1, project.score.top_reasons)))
-    lines = reason_lines(scored, 0, X[0], Wording(bundle.scorer.catalogue))
+    return _explanation(project, bundle, leads, _row_of(leads, tables, lead_id))
+
+
+def explain_fully(
+    project: Project,
+    bundle: Bundle,
+    tables: Tables,
+    lead_id: str,
+    as_of: pd.Timestamp | None,
+    since: pd.Timestamp | None = None,
+    since_bundle: Bundle | None = None,
+) -> ExplainedLead:
+    """The explanation of one lead with its outlook and, if asked for, what changed since a moment.
+
+    Parameters
+    ----------
+    since : the earlier moment, aware.
+    since_bundle : the model at the earlier moment, if it was another one.
+
+    Raises
+    ------
+    InputError
+        If the lead is unknown, in quarantine or not open at as_of or at since.
+    """
+    from pipeline.changes import explain_change
+    from pipeline.outlook import outlook_of_row
+
+    leads = leads_to_score(tables, bundle, project, as_of)
+    row = _row_of(leads, tables, lead_id)
+    change = None
+    if since is not None:
+        change = explain_change(project, bundle, tables, lead_id, since, as_of, before=since_bundle)
+    return ExplainedLead(
+        explanation=_explanation(project, bundle, leads, row),
+        outlook=outlook_of_row(project, bundle, leads, row),
+        since=change,
+        lines=band_lines(bundle.scorer),
+        is_bounded=bundle.scorer.table_lines is None,
+    )
+
+
+def band_lines(scorer: Scorer) -> tuple[tuple[str, float], ...]:
+    """Name and place of each band's lower line, from the lowest; of a bare points table its own lines."""
+    bands = scorer.bands
+    if scorer.table_lines is not None:
+        mql, sql = scorer.table_lines
+        return ((bands.mql_name, mql), *(() if sql is None else ((bands.sql_name, sql),)))
+    lines = {bands.mql_name: MQL_LINE, bands.sql_name: SQL_LINE, **bands.further}
+    return tuple(sorted(lines.items(), key=lambda line: line[1]))
+
+
+def _explanation(project: Project, bundle: Bundle, leads: OpenLeads, row: int) -> Explanation:
+    chosen = OpenLeads(leads.data, leads.rows.take(np.array([row])), leads.as_of, [])
+    (lead_id,), X, scored = next(iter(scored_chunks(chosen, bundle, 1, project.score.top_reasons)))
+    lines = reason_lines(scored, 0, X[0], Wording(bundle.scorer.catalogue, project.phrases, project.words))
     rest = sum(line["points"] for line in lines if line["group"] == "rest")
     others = [line["points"] for line in lines if line["group"] != "rest"]
     whole = whole_points(
@@ -70,7 +146,7 @@ def explain_lead(
     left = iter(whole.reasons[0].tolist())
     shown = [int(whole.rest[0]) if line["group"] == "rest" else int(next(left)) for line in lines]
     if whole.rest[0] and all(line["group"] != "rest" for line in lines):
-        lines.append({"text": REST_TEXT, "points": 0.0, "group": "rest"})
+        lines.append({"text": project.phrases.text("reason.rest"), "points": 0.0, "group": "rest"})
         shown.append(int(whole.rest[0]))
     p = float(scored.probability[0])
     return Explanation(
@@ -89,6 +165,13 @@ def explain_lead(
     )
 
 
+def _row_of(leads: OpenLeads, tables: Tables, lead_id: str) -> int:
+    try:
+        return leads.lead_ids.index(lead_id)
+    except ValueError:
+        raise InputError(_why_not(leads, tables, lead_id)) from None
+
+
 def _why_not(leads: OpenLeads, tables: Tables, lead_id: str) -> str:
     moment = "" if leads.as_of == NEVER else f" at {np.datetime64(leads.as_of, 'us')} UTC"
     if lead_id in leads.not_open:
@@ -104,29 +187,3 @@ def _why_not(leads: OpenLeads, tables: Tables, lead_id: str) -> str:
     return f"There is no lead '{lead_id}' in the leads table." + (
         f" Did you mean '{near[0]}'?" if near else ""
     )
-
-
-def render(found: Explanation, console: Console) -> None:
-    """Print the explanation as a table whose whole points add up to the score."""
-    chance = "" if found.probability is None else f", {100 * found.probability:.1f} % chance to convert"
-    console.print(
-        Text.assemble(
-            (f"Lead {found.lead_id}", "bold"), ": score ", (str(found.shown_score), "bold"),
-            f", {found.band}, grade {found.grade}{chance}",
-        ),
-        soft_wrap=True,
-    )  # fmt: skip
-    if found.as_of:
-        console.print(
-            f"As of {found.as_of[:16].replace('T', ' ')} UTC, model {found.model_version}", style="dim"
-        )
-    table = Table(show_edge=False, pad_edge=False)
-    table.add_column("Points", justify="right")
-    table.add_column("Reason")
-    table.add_row(f"{found.shown_base}", "An average lead starts here")
-    for line, points in zip(found.reasons, found.shown_points, strict=True):
-        table.add_row(f"{points:+d}" if points else "0", Text(line["text"]))
-    table.add_section()
-    table.add_row(f"[bold]{found.shown_score}[/]", "[bold]Score[/]")
-    console.print(table)
-    console.print("A reason goes with the score; it is not proof of a cause.", style="dim")

@@ -59,6 +59,7 @@ class ScoreRows:
     engagement_grade: list[str] = field(default_factory=list)
     reasons: list[list[dict[str, Any]]] = field(default_factory=list)
     base_score: list[float] = field(default_factory=list)
+    silent_until: list[int | None] = field(default_factory=list)
     warnings: list[list[str]] = field(default_factory=list)
 
 
@@ -76,7 +77,6 @@ def scores_table(rows: ScoreRows, as_of: np.datetime64 | None, model_version: st
         "probability": [None if np.isnan(p) else p for p in probability.tolist()],
         "expected_value": [None] * n,
         "trend": [None] * n,
-        "silent_until": [None] * n,
         "model_version": [model_version] * n,
     }
     columns = [pa.array(values.get(f.name, getattr(rows, f.name, None)), type=f.type) for f in SCHEMA]

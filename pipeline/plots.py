@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -19,18 +20,22 @@ __all__ = [
     "png",
     "reliability_plot",
     "score_plot",
+    "styled",
     "svg",
 ]
 
 Float64 = NDArray[np.float64]
 Line = tuple[Float64, Float64]
 
-INK, MUTED, GRID = "#1b1f24", "#5b6570", "#d9dee3"
+INK, MUTED, GRID, SHEET = "#1b1f24", "#5b6570", "#d9dee3", "#fffffe"
 SERIES = ("#0b62a8", "#c2410c", "#0f7b5f", "#8a4f9e")
 DASHES: tuple[Any, ...] = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
-VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)"} | {
-    colour: f"var(--series-{number})" for number, colour in enumerate(SERIES, start=1)
-}
+VARIABLES = {
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    GRID: "var(--grid)",
+    SHEET: "var(--sheet)",
+} | {colour: f"var(--series-{number})" for number, colour in enumerate(SERIES, start=1)}
 ROOT_TICKS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif", "font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "lead-scoring",
@@ -144,7 +149,7 @@ def importance_plot(shares: Mapping[str, float], label: str) -> Any:
 def png(figure: Any) -> bytes:
     """The picture as PNG on white; the same bytes for the same picture."""
     out = io.BytesIO()
-    with _style():
+    with styled():
         figure.savefig(out, format="png", dpi=150, facecolor="white", metadata={"Software": None})
     return out.getvalue()
 
@@ -158,20 +163,30 @@ def svg(figure: Any, name: str, title: str) -> str:
     title : what a screen reader says.
     """
     out = io.StringIO()
-    with _style({"svg.hashsalt": name}):
+    with styled({"svg.hashsalt": name}):
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = out.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)
-    text = re.sub(r'<svg[^>]*viewBox="([^"]*)"[^>]*>', _opening(title), text, count=1)
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'href="#', f'href="#{name}-', text)
-    text = re.sub(r"url\(#", f"url(#{name}-", text)
-    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
+    text = re.sub(r"<[^>]*>", lambda found: _for_a_page(found[0], name), text)  # words between tags stay
+    return re.sub(r'<svg[^>]*viewBox="([^"]*)"[^>]*>', _opening(title), text, count=1)
+
+
+def _for_a_page(tag: str, name: str) -> str:
+    tag = re.sub(r' xmlns(:\w+)?="[^"]*"', "", tag)
+    tag = re.sub(r'\bid="', f'id="{name}-', tag)
+    tag = re.sub(r'href="#', f'href="#{name}-', tag)
+    tag = re.sub(r"url\(#", f"url(#{name}-", tag)
+    tag = re.sub(r"font: (?:(\d+) )?([\d.]+)px [^;\"]*", _font, tag)
+    tag = re.sub(r"font-family: [^;\"]*;? ?", "", tag)
     for colour, variable in VARIABLES.items():
-        text = text.replace(colour, variable)
-    return text
+        tag = tag.replace(colour, variable)
+    return tag
+
+
+def _font(found: re.Match[str]) -> str:
+    """The page's own font, in the weight and size of the picture's."""
+    return f"font-size: {found[2]}px" + (f"; font-weight: {found[1]}" if found[1] else "")
 
 
 def _opening(title: str) -> str:
@@ -180,11 +195,16 @@ def _opening(title: str) -> str:
 
 
 @contextmanager
-def _style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
+def styled(more: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """The style of all pictures, for as long as the block runs; matplotlib's own settings come back.
+
+    A sign that the font lacks is drawn as a box, without a word about it.
+    """
     import matplotlib as mpl
 
     settings: Any = {**STYLE, **(more or {})}
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
         yield
 
 
@@ -192,7 +212,7 @@ def _style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
 def _axes(x: str, y: str, height: float = 3.9) -> Iterator[tuple[Any, Any]]:
     from matplotlib.figure import Figure
 
-    with _style():
+    with styled():
         figure = Figure(figsize=(6.0, height))
         axes = figure.add_subplot()
         axes.set(xlabel=x, ylabel=y)

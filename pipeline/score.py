@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from features.asof import NEVER, Examples, microseconds, open_examples
 from features.builder import build_features
 from features.contracts import CONTRACT, Tables
 from features.errors import BundleError, InputError, LeadScoringError
+from features.hindsight import known_before
 from features.prepare import Prepared, prepare
 from models.bundle import Bundle
 from models.scorer import Scored
-from models.wording import LIMIT_TEXT, REST_TEXT, Wording
+from models.wording import Wording
 from pipeline.config import Project
 from pipeline.dataset import check_quarantine, data_end_of, known_labels, static_rows
 from pipeline.output import SCHEMA_VERSION, ScoreRows, files_of, publish, scores_table
+from pipeline.silence import silent_until
 from pipeline.tables import load_tables
 
 __all__ = [
@@ -141,8 +143,8 @@ def reason_lines(scored: Scored, row: int, x: Float64, wording: Wording) -> list
         if group >= 0:
             lines.append({"text": wording.text(group, x), "points": points, "group": wording.names[group]})
     for text, points, name in (
-        (REST_TEXT, float(scored.reasons.rest[row]), "rest"),
-        (LIMIT_TEXT, float(scored.explained.limit[row]), "limit"),
+        (wording.phrases.text("reason.rest"), float(scored.reasons.rest[row]), "rest"),
+        (wording.phrases.text("reason.limit"), float(scored.explained.limit[row]), "limit"),
     ):
         if points != 0.0:
             lines.append({"text": text, "points": points, "group": name})
@@ -168,11 +170,16 @@ def score_project(
     leads = leads_to_score(tables, bundle, project, as_of)
     unseen = {f.name: 0 for f in bundle.scorer.catalogue.features if f.is_category}
     rows = ScoreRows()
-    wording = Wording(bundle.scorer.catalogue)
-    for ids, X, scored in scored_chunks(leads, bundle, project.score.chunk_rows, project.score.top_reasons):
-        _collect(rows, ids, X, scored, wording, bundle, unseen)
-        tell(f"scored {len(rows.lead_id):,} of {len(leads.rows):,} leads")
+    wording = Wording(bundle.scorer.catalogue, project.phrases, project.words)
     later = int((leads.data.events.events.time >= leads.as_of).sum())
+    looks_ahead = project.score.silent_until and not bundle.sources.is_static
+    if looks_ahead:  # the features of now are the same; what came later is let go
+        leads = replace(leads, data=known_before(leads.data, leads.as_of))
+    for ids, X, scored in scored_chunks(leads, bundle, project.score.chunk_rows, project.score.top_reasons):
+        rows.silent_until += _silent_until(bundle, leads, len(rows.lead_id), scored, is_asked=looks_ahead)
+        _collect(rows, ids, X, scored, wording, bundle, unseen)
+        ahead = ", looked ahead" if looks_ahead else ""
+        tell(f"scored {len(rows.lead_id):,} of {len(leads.rows):,} leads{ahead}")
     warnings = [f"{each.message} ({each.count:,})" for each in tables.warnings]
     warnings += [f"events at or after as_of, ignored ({later:,})"] if later else []
     warnings += _stale_warning(leads, tables) + _unseen_warnings(unseen, len(rows.lead_id), bundle, project)
@@ -208,7 +215,9 @@ def _collect(
     unseen: dict[str, int],
 ) -> None:
     categories = [(i, f) for i, f in enumerate(bundle.scorer.catalogue.features) if f.is_category]
-    new = {f.name: (f.words, X[:, i] == len(f.levels)) for i, f in categories if f.op == "category"}
+    new = {
+        f.name: (wording.rare_value(f), X[:, i] == len(f.levels)) for i, f in categories if f.op == "category"
+    }
     for name, (_, mask) in new.items():
         unseen[name] += int(mask.sum())
     rows.lead_id += ids
@@ -219,10 +228,18 @@ def _collect(
     rows.engagement_grade += scored.engagement_grade.tolist()
     rows.base_score += [scored.explained.base_score] * len(ids)
     rows.reasons += [reason_lines(scored, row, X[row], wording) for row in range(len(ids))]
-    rows.warnings += [
-        [f"{words}: a value that is rare or new to the model" for words, mask in new.values() if mask[row]]
-        for row in range(len(ids))
-    ]
+    rows.warnings += [[words for words, mask in new.values() if mask[row]] for row in range(len(ids))]
+
+
+def _silent_until(
+    bundle: Bundle, leads: OpenLeads, start: int, scored: Scored, *, is_asked: bool
+) -> list[int | None]:
+    """When the band of each row of a chunk falls if nothing happens, None for never and where not asked."""
+    if not is_asked:
+        return [None] * len(scored.margin)
+    chunk = leads.rows.take(np.arange(start, start + len(scored.margin)))
+    found = silent_until(bundle, leads.data, chunk, scored.margin)
+    return [None if moment == NEVER else moment for moment in found.tolist()]
 
 
 def _refuse_inputs(project: Project, output: Path) -> None:

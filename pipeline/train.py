@@ -87,6 +87,7 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
         Of the kind that fits: bad input, a wrong project file, too few conversions.
     """
     from pipeline import tracking
+    from pipeline.global_views import write_global_views
     from pipeline.report import write_report
 
     tables = tables or load_tables(project, tell)
@@ -115,8 +116,9 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
         folder = _place(project, bundle)
     tell("writing the report")
     report = write_report(record, folder)
+    views = write_global_views(bundle, dataset, folder, tell)
     tell("logging to MLflow")
-    logged = tracking.log_training(record, [report.html, *report.plots])
+    logged = tracking.log_training(record, [report.html, *report.plots, *views])
     if logged.registered_version is not None and verdict != "refused":
         tracking.set_alias(project, logged.registered_version, verdict)
     return Trained(record, folder, report.html, logged.registered_version, logged.run_id)

@@ -60,9 +60,7 @@ def scorer_of(world: Any, rung: str) -> Scorer:
         fitted, rung, world.catalogue, calibration, Anchors(0.2, 0.5), BandSettings(further={"hot": 95.0}),
         fit_grades([0.0], [0.0]),
     )  # fmt: skip
-    return Scorer(
-        **{**plain.__dict__, "grades": fit_grades(*plain.grade_sums(plain.explain(world.X)[1]))}
-    )
+    return Scorer(**{**plain.__dict__, "grades": fit_grades(*plain.grade_sums(plain.explain(world.X)[1]))})
 
 
 @pytest.fixture(scope="module")

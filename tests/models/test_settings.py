@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from models.settings import BandSettings, ModelSettings, Plan, SplitSettings
+from models.settings import BandSettings, ModelSettings, Plan, SplitSettings, WordingSettings
 
 
 def test_the_defaults_make_a_plan() -> None:
@@ -73,3 +73,42 @@ def test_settings_do_not_change_and_survive_json() -> None:
     assert again == plan
     with pytest.raises(ValidationError, match="frozen"):
         plan.bands = BandSettings()
+
+
+def test_phrases_are_written_with_dotted_keys_or_as_nested_tables() -> None:
+    nested = {
+        "reason": {"rest": "Übriges"},
+        "people": {"known": {"none": "Niemand"}},
+        "unit.day": ["Tag", "Tage"],
+    }
+
+    settings = WordingSettings(phrases=nested)  # type: ignore[arg-type]
+
+    assert settings.phrases == {
+        "reason.rest": "Übriges", "people.known.none": "Niemand", "unit.day": ("Tag", "Tage"),
+    }  # fmt: skip
+    assert WordingSettings.model_validate(settings.model_dump(mode="json")) == settings
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"plural": "n is 1"}, "'n is 1' is no plural expression"),
+        ({"decimal": ","}, "decimal and thousands must differ; both are ','"),
+        ({"decimal": "5"}, "decimal"),
+        ({"language": "German"}, "language"),
+        ({"phrases": {"reason": {"rest": 5}}}, "reason.rest: a text, or a list of texts, expected; got 5"),
+        ({"phrases": {"unit.day": ["Tag", 5]}}, "unit.day: a text, or a list of texts, expected"),
+        ({"phrases": ["x"]}, "valid dictionary"),
+        (
+            {"phrases": {"reason.rst": "x", "reason.limit": "", "reason.rest": "y"}},
+            r"2 of 3 phrases can't be used:\n    reason.rst: .*\n    reason.limit: is empty",
+        ),
+        ({"plural": "n==1?0:n==2?1:2", "phrases": {"unit.day": ("a", "b")}}, "chooses from 3 forms; got 2"),
+    ],
+)
+def test_wording_that_can_not_be_used_is_refused_with_all_its_faults(
+    values: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words):
+        WordingSettings(**values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,8 @@ from hypothesis import strategies as st
 
 from features.asof import microseconds, open_examples
 from features.builder import build_features, learn_catalogue
-from features.catalogue import Catalogue, Feature
+from features.catalogue import Catalogue
 from features.contracts import TableName, Tables, empty_frame, empty_quarantine
-from features.durations import parse_duration
 from features.prepare import FeatureSources, prepare
 from features.settings import (
     AttributeGroup,
@@ -29,7 +27,6 @@ from features.settings import (
 )
 from models.wording import Wording
 
-DAY = 86_400_000_000
 JARGON = re.compile(
     r"__|\bnan\b|\binf\b|type:|stage:|channel:|\||\(unknown\)|None|account_|is_priority|days_since|\d\.\d{4}|e\+\d"
 )
@@ -185,69 +182,3 @@ def test_a_lead_reads_like_this(crm: tuple[Catalogue, np.ndarray]) -> None:
         "points:type:demo_request": "Demo requests: 1 point by the table",
     }
     assert {name: said[name] for name in expected} == expected
-
-
-def one(feature: Feature, value: float) -> str:
-    return Wording(Catalogue((replace(feature, group="g"),))).text(0, np.array([value]))
-
-
-COUNT = Feature("implicit", "negative", "count", 0, "count", words="warning signs")
-
-
-@pytest.mark.parametrize(
-    ("span", "words"),
-    [
-        ("15m", "in the last 15 minutes"), ("1h", "in the last hour"), ("36h", "in the last 36 hours"),
-        ("1d", "in the last day"), ("24h", "in the last day"), ("8w", "in the last 56 days"),
-    ],
-)  # fmt: skip
-def test_a_window_is_said_as_it_was_set(span: str, words: str) -> None:
-    feature = replace(COUNT, span=parse_duration(span))
-
-    assert one(feature, 3.0) == f"Warning signs: 3 {words}"
-    assert one(feature, 0.0) == f"Warning signs: none {words}"
-
-
-def test_breadth_names_its_own_window() -> None:
-    feature = Feature("implicit", "any", "breadth", 30 * DAY, "count", words="kinds of activity")
-
-    assert one(feature, 2.0) == "2 kinds of activity in the last 30 days"
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (0.02, "less than an hour"), (0.05, "1 hour"), (0.9, "21 hours"), (1.0, "1 day"), (1.99, "1 day"),
-        (2.0, "2 days"), (1500.0, "1,500 days"),
-    ],
-)  # fmt: skip
-def test_age_counts_what_has_fully_passed(value: float, words: str) -> None:
-    assert one(Feature("recency", "lead", "age", 0, "days"), value) == f"Open for {words}"
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (0.0, "0"), (1.0, "1"), (-3.0, "-3"), (0.125, "0.12"), (0.001, "0.001"), (-0.0004, "-0.0004"),
-        (2.5, "2.5"), (1234.56, "1,235"), (3e9, "3,000,000,000"),
-    ],
-)  # fmt: skip
-def test_numbers_are_short_but_never_wrong(value: float, words: str) -> None:
-    assert one(Feature("explicit", "x", "value", unit="number", words="budget"), value) == f"Budget: {words}"
-
-
-def test_a_value_that_training_never_saw_is_called_another_value() -> None:
-    feature = Feature(
-        "explicit", "s", "category", unit="category", words="lead source", levels=("(unknown)", "web")
-    )
-
-    assert one(feature, 2.0) == "Lead source: another value"
-    assert one(feature, 0.0) == "Lead source unknown"
-    assert one(feature, 1.0) == "Lead source: web"
-    assert one(feature, np.nan) == "Lead source unknown"
-
-
-def test_a_missing_flag_alone_says_whether_the_value_is_known() -> None:
-    feature = Feature("explicit", "budget", "missing", unit="flag", words="budget")
-
-    assert (one(feature, 1.0), one(feature, 0.0)) == ("Budget unknown", "Budget known")

@@ -95,7 +95,7 @@ def test_inside_a_rule_of_the_points_table_the_nearest_key_is_offered(tmp_path: 
 
 
 def test_a_key_without_a_near_name_lists_what_there_is(tmp_path: Path) -> None:
-    assert "score.zzzz: unknown key. Known here: top_reasons, chunk_rows." in _load(
+    assert "score.zzzz: unknown key. Known here: top_reasons, chunk_rows" in _load(
         tmp_path, GOOD + "[score]\nzzzz = 1\n"
     )
 
@@ -141,3 +141,106 @@ def test_what_is_no_project_file_is_refused(tmp_path: Path, content: bytes) -> N
 def test_a_folder_is_no_project_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="can't be read"):
         load_project(tmp_path)
+
+
+WORDING = """
+[wording]
+file = "german.toml"
+thousands = " "
+[wording.phrases]
+"reason.rest" = "Rest"
+"""
+GERMAN = """
+language = "de"
+decimal = ","
+thousands = "."
+[phrases]
+date = "{day}.{month}."
+[phrases.reason]
+rest = "Übriges"
+limit = "Grenze"
+"""
+
+
+def _write_wording(folder: Path, text: str, german: str = GERMAN) -> Path:
+    path = folder / "lead-scoring.toml"
+    path.write_text(GOOD + text, encoding="utf-8")
+    (folder / "german.toml").write_text(german, encoding="utf-8")
+    return path
+
+
+def test_phrases_beside_the_wording_file_win_over_those_in_it(tmp_path: Path) -> None:
+    project = load_project(_write_wording(tmp_path, WORDING))
+
+    phrases = project.phrases
+
+    assert phrases.language == "de"
+    assert (phrases.text("reason.rest"), phrases.text("reason.limit")) == ("Rest", "Grenze")
+    assert phrases.number(12_345.0) == "12 345"
+    assert phrases.date(0) == "01.01."
+    assert "phrases" not in project.plain_settings()["wording"]
+
+
+def test_a_project_without_wording_reads_english(tmp_path: Path) -> None:
+    phrases = load_project(_write_wording(tmp_path, "")).phrases
+
+    assert (phrases.language, phrases.text("reason.rest")) == ("en", "Everything else")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("rest =", "rst =", "reason.rst: there is no such phrase. Did you mean 'reason.rest'?"),
+        ('"Grenze"', '"{x}"', "reason.limit: {x} is no placeholder of this phrase"),
+        ("decimal", "decimel", "wording.decimel: unknown key. Did you mean 'decimal'?"),
+        ('"Grenze"', "5", "wording.phrases: reason.limit: a text, or a list of texts, expected; got 5"),
+        ('language = "de"', 'file = "other.toml"', "names another wording file"),
+        ('language = "de"', "= =", "can't be read as TOML"),
+        ('language = "de"', 'plural = "n is 1"', "wording.plural: 'n is 1' is no plural expression"),
+    ],
+)
+def test_a_fault_of_the_wording_file_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+    path = _write_wording(tmp_path, WORDING, GERMAN.replace(old, new))
+
+    with pytest.raises(ConfigError) as caught:
+        load_project(path)
+
+    assert said in str(caught.value)
+    assert "german.toml" in str(caught.value)
+
+
+def test_a_wording_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    said = _load(tmp_path, GOOD + WORDING)
+
+    assert f"There is no wording file {tmp_path / 'german.toml'}" in said
+
+
+@pytest.mark.parametrize("wording", ["wording = 3\n", "[wording]\nphrases = 3\n", "[wording]\nfile = 3\n"])
+def test_wording_of_another_shape_is_refused(tmp_path: Path, wording: str) -> None:
+    text = wording + GOOD if wording.startswith("wording") else GOOD + wording
+
+    assert "wording" in _load(tmp_path, text)
+
+
+def test_the_words_of_a_project_name_attributes_events_and_rules(tmp_path: Path) -> None:
+    text = """
+[features.words]
+job = "Beruf"
+demo = "Demos"
+[events.types.demo]
+words = "Demo-Termine"
+[events.types.visit]
+[[points.rules]]
+attribute = "job"
+values = { admin = 1 }
+words = "Beruf laut Tabelle"
+[[points.rules]]
+event = "demo"
+points = 2
+"""
+
+    words = load_project(_write_wording(tmp_path, text)).words
+
+    assert words == {
+        "job": "Beruf", "demo": "Demos", "type:demo": "Demo-Termine", "points:job": "Beruf laut Tabelle",
+    }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,8 +11,9 @@ import pytest
 from features.contracts import Tables
 from features.errors import InputError
 from models.bundle import Bundle, load_bundle
+from models.settings import BandSettings
 from pipeline.config import Project, load_project
-from pipeline.explain import explain_lead
+from pipeline.explain import band_lines, explain_lead
 from pipeline.score import tables_for
 from tests.pipeline.conftest import Crm, run_command, scores
 
@@ -76,6 +78,68 @@ def test_the_printed_lines_add_up_to_the_printed_score(crm: Crm, scored: Path) -
     assert "because" not in run.out.casefold()
 
 
+@pytest.mark.parametrize("form", ["html", "png"])
+def test_a_page_or_a_picture_is_written_and_its_path_printed(
+    form: str, crm: Crm, scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = str(scores(scored).index[0])
+    monkeypatch.chdir(tmp_path)
+
+    run = run_command("explain", best, "-p", crm.project, "--bundle", crm.bundle, f"--{form}")
+
+    assert (run.code, run.out, run.err) == (0, f"explain-{best}.{form}\n", "")
+    assert [each.name for each in tmp_path.iterdir()] == [f"explain-{best}.{form}"]
+
+
+def test_json_holds_the_change_and_the_outlook_beside_the_keys_that_stay(crm: Crm, scored: Path) -> None:
+    best = str(scores(scored).index[0])
+    options = ("explain", best, "-p", crm.project, "--bundle", crm.bundle, "--json")
+
+    alone = run_command(*options).json
+    both = run_command(*options, "--since", "2025-12-30", "--since-bundle", crm.bundle).json
+
+    kept = {
+        "lead_id", "as_of", "probability", "score", "band", "grade", "base_score", "reasons",
+        "shown_score", "shown_base", "shown_points", "model_version",
+    }  # fmt: skip
+    assert set(alone) == kept | {"since", "outlook"}
+    assert alone["since"] is None
+    assert both["since"]["since"] == "2025-12-30T00:00:00.000000"
+    assert both["since"]["score_after"] == both["score"]
+    assert sum(both["since"]["shown_points"]) == both["since"]["shown_after"] - both["since"]["shown_before"]
+    assert both["outlook"]["sentences"]
+    assert {key: both[key] for key in kept} == {key: alone[key] for key in kept}
+
+
+def test_what_changed_is_printed_as_a_second_table(crm: Crm, scored: Path) -> None:
+    best = str(scores(scored).index[0])
+
+    run = run_command("explain", best, "-p", crm.project, "--bundle", crm.bundle, "--since", "2025-12-30")
+
+    before, after = run.out.split("What changed since 2025-12-30")
+    assert "Score on 2025-12-30" in after
+    assert "Score on 2025-12-30" not in before
+    assert "Time passing (2 days)" in after
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--json", "--html"), "Give one of --json, --html and --png"),
+        (("--html", "--png"), "Give one of --json, --html and --png"),
+        (("-o", "x.html"), "-o names the file of --html or --png"),
+        (("--html", "-o", "x.png"), "-o x.png must end in .html"),
+        (("--since-bundle", "somewhere"), "--since-bundle needs --since"),
+        (("--since", "lately"), "--since 'lately' is no moment"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options: tuple[str, ...], said: str, crm: Crm) -> None:
+    run = run_command("explain", "L1", "-p", crm.project, "--bundle", crm.bundle, *options)
+
+    assert (run.code, run.out) == (2, "")
+    assert said in run.err
+
+
 def test_a_closed_lead_an_unknown_one_and_a_quarantined_one_are_told_apart(
     crm: Crm, known: tuple[Project, Bundle, Tables], scored: Path, tmp_path: Path
 ) -> None:
@@ -95,6 +159,18 @@ def test_a_closed_lead_an_unknown_one_and_a_quarantined_one_are_told_apart(
         explain_lead(project, bundle, tables, "nobody", None)
     assert held.code == 2
     assert "is in quarantine: bad_time" in held.err
+
+
+def test_the_lines_are_those_of_the_bands_or_of_the_points_table(
+    known: tuple[Project, Bundle, Tables],
+) -> None:
+    scorer = known[1].scorer
+    named = replace(scorer, bands=BandSettings(mql_name="warm", sql_name="hot", further={"tepid": 30.0}))
+
+    assert band_lines(scorer) == (("MQL", 50.0), ("SQL", 80.0))
+    assert band_lines(named) == (("tepid", 30.0), ("warm", 50.0), ("hot", 80.0))
+    assert band_lines(replace(named, table_lines=(12.0, None))) == (("warm", 12.0),)
+    assert band_lines(replace(named, table_lines=(12.0, 20.0))) == (("warm", 12.0), ("hot", 20.0))
 
 
 def test_a_past_moment_explains_what_was_known_then(

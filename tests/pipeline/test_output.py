@@ -24,6 +24,7 @@ def _rows(**probabilities: float) -> ScoreRows:
         lead_id=list(probabilities), probability=list(probabilities.values()), score=[10.0 * k for k in range(n)],
         band=["below"] * n, fit_grade=["A"] * n, engagement_grade=["1"] * n, base_score=[3.0] * n,
         reasons=[[{"text": "a, \"b\"\nc", "points": 1.0 / 3.0, "group": "g"}]] * n, warnings=[["x", "y"]] * n,
+        silent_until=[None if k % 2 else 1_770_000_000_000_000 + k for k in range(n)],
     )  # fmt: skip
 
 
@@ -57,6 +58,14 @@ def test_no_rows_make_an_empty_table_of_the_same_shape(tmp_path: Path) -> None:
 
     assert pq.read_table(tmp_path / "s.parquet").schema.equals(SCHEMA)
     assert (tmp_path / "s.csv").read_text(encoding="utf-8").count("\n") == 1
+
+
+def test_the_moment_of_silence_stays_with_its_lead_and_may_be_null() -> None:
+    found = scores_table(_rows(a=0.2, b=0.9, c=0.5), NOON, "v1").to_pandas().set_index("lead_id")
+
+    assert found.index.tolist() == ["b", "c", "a"]
+    assert found["silent_until"].isna().tolist() == [True, False, False]
+    assert found.loc["c", "silent_until"] == pd.Timestamp("2026-02-02T02:40:00.000002Z")
 
 
 def test_what_is_written_is_what_is_listed(tmp_path: Path) -> None:

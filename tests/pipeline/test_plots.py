@@ -104,6 +104,25 @@ def test_titles_and_names_are_escaped() -> None:
     assert 'aria-label="Who &amp; &quot;why&quot; &lt;b>"' in text
 
 
+def test_words_that_look_like_a_tag_keep_every_sign() -> None:
+    said = 'id="x" url(#y) font: 9px Arial #1b1f24'
+
+    text = svg(importance_plot({said: 1.0}, "Share"), "one", "")
+
+    assert said in text
+
+
+def test_bold_words_stay_bold_in_the_font_of_the_page() -> None:
+    figure = importance()
+    figure.axes[0].set_title("bold", weight="bold")
+
+    text = svg(figure, "one", "")
+
+    (style,) = re.findall(r'<text style="([^"]*)"[^>]*>bold<', text)
+    assert "font-weight: 700" in style
+    assert "font-family" not in text
+
+
 def test_a_long_curve_is_thinned_to_its_shape_with_both_ends() -> None:
     line = gain_plot({"Blend": (SHARES, np.sqrt(SHARES))}).axes[0].lines[1]
 

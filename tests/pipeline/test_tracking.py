@@ -109,6 +109,7 @@ def test_report_plots_settings_and_catalogue_lie_with_the_run(trained: Trained) 
     files = {each.path for each in client_of(trained.record.project).list_artifacts(trained.run_id)}
 
     assert {"report.html", "gain.png", "reliability.png", "settings.json", "catalogue.json"} <= files
+    assert {"shap_features.png", "shap_groups.png", "shap_dependence.png"} <= files
 
 
 def test_the_input_example_holds_numbers_of_features_and_nothing_else(trained: Trained) -> None:
