@@ -9,7 +9,7 @@ from typing import Any
 import lightgbm
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -47,10 +47,10 @@ SHAPES = st.builds(
     ).map(tuple),
     categories=st.integers(2, 300),
     missing=st.sampled_from([0.0, 0.0, 0.1, 0.6]),
-    rounds=st.integers(1, 8),
-    leaves=st.integers(2, 127),
+    rounds=st.sampled_from([1, 2, 5, 10]),
+    leaves=st.sampled_from([2, 3, 8, 31, 63, 127]),
     depth=st.sampled_from([-1, 1, 2, 4, 9]),
-    rows=st.integers(30, 1500),
+    rows=st.sampled_from([30, 200, 800, 2000]),
     bins=st.sampled_from([3, 63, 255, 1000]),
     use_missing=st.booleans(),
     zero_as_missing=st.booleans(),
@@ -76,7 +76,7 @@ def trained(shape: Shape, **settings_of_lightgbm: Any) -> tuple[Booster, Float64
     y = (np.nan_to_num(X).sum(axis=1) % 3.0 + rng.normal(size=len(X)) > 1.0).astype(float)
     parameters = {
         "objective": "binary", "num_leaves": shape.leaves, "max_depth": shape.depth, "verbose": -1, "seed": 1,
-        "min_data_in_leaf": 1, "min_data_in_bin": 1, "min_sum_hessian_in_leaf": 0.0, "max_bin": shape.bins,
+        "min_data_in_leaf": 1, "min_data_in_bin": 1, "min_sum_hessian_in_leaf": 1e-3, "max_bin": shape.bins,
         "use_missing": shape.use_missing, "zero_as_missing": shape.zero_as_missing, "num_threads": 1,
         "cat_smooth": 1.0, "min_data_per_group": 1, "learning_rate": 0.3, **settings_of_lightgbm,
     }  # fmt: skip
@@ -108,7 +108,10 @@ def model() -> tuple[Booster, Float64]:
 @settings(max_examples=200)
 @given(shape=SHAPES)
 def test_tables_equal_lightgbm_on_random_models(shape: Shape) -> None:
-    booster, X = trained(shape)
+    try:
+        booster, X = trained(shape)
+    except lightgbm.basic.LightGBMError:
+        reject()  # a few odd shapes LightGBM itself can't be trained on
     expected = booster.predict(X, pred_contrib=True)
 
     tables = TreeTables(booster.model_to_string(), np.arange(X.shape[1]), X.shape[1])
