@@ -69,8 +69,8 @@ def clean_events(
     """Events sorted and cleaned.
 
     Removed and counted: declared outcome event types, events of internal staff, events before the lead
-    existed, exact duplicates, bot bursts. Whether an event stays never depends on a later event, save
-    for bot bursts, which carry the moment from which they are told.
+    existed, exact duplicates (in when they occurred, too), bot bursts. Whether an event stays never depends on
+    a later event, save for bot bursts, which carry the moment from which they are told.
     """
     removed: dict[str, int] = {}
     is_kept = np.ones(len(events), dtype=bool)
@@ -88,17 +88,18 @@ def clean_events(
     occurred = microseconds(events["occurred_at"])
     time = np.maximum(occurred, _recorded(events))
     created = microseconds(leads["created_at"])
-    remove("before_lead", (lead >= 0) & (created[lead] != NEVER) & (occurred < created[lead]))
+    own_created = np.append(created, NEVER)[lead]  # of an unknown lead, -1, that is NEVER
+    remove("before_lead", (own_created != NEVER) & (occurred < own_created))
     remove("unknown_lead", lead < 0)
     coded = {name: _codes(events[name]) for name in ("event_type", "channel", "product")}
     value = events["value"].to_numpy(dtype=np.float64) if settings.use_value else np.full(len(events), np.nan)
     everything = Events(lead, time, coded["event_type"][0], coded["channel"][0], coded["product"][0], value)
     rows = np.flatnonzero(is_kept)
-    ordered = everything.take(rows[_total_order(everything.take(rows))])
-    is_copy = _repeats_previous(ordered)
-    removed["duplicate"] = int(is_copy.sum())
-    ordered = ordered.take(~is_copy)
-    told_at = bot_bursts(ordered, settings.bot_events, settings.bot_window)
+    rows = rows[_total_order(everything.take(rows), occurred[rows])]
+    rows = rows[~_repeats_previous(everything.take(rows), occurred[rows])]
+    removed["duplicate"] = int(is_kept.sum()) - len(rows)
+    ordered = everything.take(rows)
+    told_at = bot_bursts(ordered, occurred[rows], settings.bot_events, settings.bot_window)
     is_bot = told_at != NEVER
     removed["bot"] = int(is_bot.sum())
     return CleanedEvents(
@@ -112,14 +113,15 @@ def clean_events(
     )
 
 
-def bot_bursts(events: Events, least: int, window: int) -> Int64:
+def bot_bursts(events: Events, occurred: Int64, least: int, window: int) -> Int64:
     """When each event could first be told to be part of a burst, `NEVER` if it is none.
 
-    A burst is `least` or more events of one type of one lead within `window` microseconds. The moment is
-    one microsecond after its `least`-th event: an as_of there knows the whole burst.
+    A burst is `least` or more events of one type of one lead that occurred within `window` microseconds. The
+    moment is one microsecond after the latest of `least` such events was known: an as_of there knows the
+    whole burst. Events that were only recorded together are no burst.
     """
-    order = np.lexsort((np.arange(len(events)), events.time, events.kind, events.lead))
-    lead, kind, time = events.lead[order], events.kind[order], events.time[order]
+    order = np.lexsort((np.arange(len(events)), occurred, events.kind, events.lead))
+    lead, kind, moment, known = events.lead[order], events.kind[order], occurred[order], events.time[order]
     told = np.full(len(events), NEVER)
     if len(events) < least:
         return told
@@ -127,11 +129,12 @@ def bot_bursts(events: Events, least: int, window: int) -> Int64:
     is_burst = (
         (lead[last:] == lead[:-last])
         & (kind[last:] == kind[:-last])
-        & (time[last:] - time[:-last] <= window)
-        & (time[last:] % DAY != 0)  # a log of bare dates shows no bursts
+        & (moment[last:] - moment[:-last] <= window)
+        & (moment[last:] % DAY != 0)  # a log of bare dates shows no bursts
     )
-    for first in np.flatnonzero(is_burst)[::-1]:
-        told[order[first : first + least]] = time[first + last] + 1
+    for first in np.flatnonzero(is_burst):
+        burst = order[first : first + least]
+        told[burst] = np.minimum(told[burst], known[first : first + least].max() + 1)
     return told
 
 
@@ -157,14 +160,16 @@ def _codes(column: pd.Series) -> tuple[Int64, tuple[str, ...]]:
     return codes.astype(np.int64), tuple(str(value) for value in values)
 
 
-def _total_order(events: Events) -> Int64:
-    return np.lexsort((events.value, events.product, events.channel, events.kind, events.time, events.lead))
+def _total_order(events: Events, occurred: Int64) -> Int64:
+    return np.lexsort(
+        (occurred, events.value, events.product, events.channel, events.kind, events.time, events.lead)
+    )
 
 
-def _repeats_previous(events: Events) -> NDArray[np.bool_]:
+def _repeats_previous(events: Events, occurred: Int64) -> NDArray[np.bool_]:
     if len(events) == 0:
         return np.zeros(0, dtype=bool)
-    same = np.ones(len(events) - 1, dtype=bool)
+    same = occurred[1:] == occurred[:-1]
     for name in ("lead", "time", "kind", "channel", "product"):
         column = getattr(events, name)
         same &= column[1:] == column[:-1]

@@ -145,28 +145,62 @@ def test_a_burst_is_told_one_microsecond_after_the_event_that_completes_it(clean
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 40)), max_size=40),
+    st.lists(
+        st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(1, 40), st.integers(0, 9)), max_size=40
+    ),
     st.integers(2, 5),
     st.integers(1, 6),
 )
 def test_bursts_are_those_that_trying_every_group_of_events_finds(
-    rows: list[tuple[int, int, int]], least: int, window: int
+    rows: list[tuple[int, int, int, int]], least: int, window: int
 ) -> None:
-    rows = sorted(rows, key=lambda row: (row[0], row[2], row[1]))
-    lead, kind, time = (np.array([row[k] for row in rows], dtype=np.int64) for k in (0, 1, 2))
+    rows = sorted(rows, key=lambda row: (row[0], row[2] + row[3], row[1], row[2]))
+    lead, kind, occurred, delay = (np.array([row[k] for row in rows], dtype=np.int64) for k in range(4))
+    known = occurred + delay
     nothing = np.full(len(rows), -1)
     expected = np.full(len(rows), NEVER)
     for owner in (0, 1):
         for code in (0, 1):
             places = np.flatnonzero((lead == owner) & (kind == code))
+            places = places[np.argsort(occurred[places], kind="stable")]
             for first in range(len(places) - least + 1):
                 group = places[first : first + least]
-                if time[group[-1]] - time[group[0]] <= window:
-                    expected[group] = np.minimum(expected[group], time[group[-1]] + 1)
+                if occurred[group[-1]] - occurred[group[0]] <= window:
+                    expected[group] = np.minimum(expected[group], known[group].max() + 1)
 
-    found = bot_bursts(Events(lead, time, kind, nothing, nothing, np.full(len(rows), np.nan)), least, window)
+    found = bot_bursts(
+        Events(lead, known, kind, nothing, nothing, np.full(len(rows), np.nan)), occurred, least, window
+    )
 
     assert found.tolist() == expected.tolist()
+
+
+def test_events_that_were_recorded_together_are_neither_copies_nor_a_burst(clean: Clean) -> None:
+    loaded = [event(1 + day, recorded_at=at(40)) for day in range(12)]
+
+    found = clean(*loaded)
+
+    assert days(found) == [40.0] * 12
+    assert found.removed["duplicate"] == found.removed["bot"] == 0
+
+
+def test_a_burst_recorded_late_is_told_when_its_last_event_is_known(clean: Clean) -> None:
+    instants = [event(1.3 + k / 86_400_000, recorded_at=at(2 + k)) for k in range(3)]
+
+    found = clean(*instants, settings=EventSettings(bot_events=3))
+
+    assert len(found.events) == 0
+    assert len(found.bots) == 3
+    assert found.told_at.tolist() == [int(microseconds(at(4))[0]) + 1] * 3
+
+
+def test_events_without_any_lead_are_counted_as_unknown(clean: Clean, make_tables: MakeTables) -> None:
+    tables = make_tables([], [event(1)])
+
+    found = clean_events(tables.events, tables.leads, EventSettings(), ())
+
+    assert len(found.events) == 0
+    assert found.removed["unknown_lead"] == 1
 
 
 @given(st.permutations(range(14)))
