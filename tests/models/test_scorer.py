@@ -18,7 +18,11 @@ from models.ladder import Recipe, fit_rung
 from models.scorer import Scorer
 from models.settings import BandSettings, ModelSettings
 
-CALIBRATIONS = (Calibration("platt", (1.3, -0.2)), Calibration("beta", (0.6, 1.6, 0.3)))
+CALIBRATIONS = (
+    Calibration("platt", (1.3, -0.2)),
+    Calibration("beta", (0.6, 1.6, 0.3)),
+    Calibration("isotonic", (0.8, -3.0, -3.4, -1.2, -1.1, 0.4, 0.6)),
+)
 NO_GRADES = fit_grades([0.0], [0.0])
 FIT_OF_GROUPS = {
     "source": 1.0, "budget": 1.0, "people": 1.0, "priority": 1.0, "points:source": 1.0, "points:pricing": 0.0,
