@@ -34,6 +34,7 @@ class Feature:
     group : reason group; all windows of one activity share it.
     words : what sales calls the source.
     levels : vocabulary of a category, in order; the index after the last stands for every other value.
+    spelling : how each level is mostly written in the export; empty where levels are read, not given.
     """
 
     family: Family | Literal["points"]
@@ -45,6 +46,7 @@ class Feature:
     group: str = ""
     words: str = ""
     levels: tuple[str, ...] = field(default=())
+    spelling: tuple[str, ...] = field(default=())
 
     @property
     def name(self) -> str:
@@ -103,8 +105,9 @@ class Catalogue:
         return cls(
             tuple(
                 Feature(
-                    **{k: v for k, v in each.items() if k not in {"name", "levels"}},
+                    **{k: v for k, v in each.items() if k not in {"name", "levels", "spelling"}},
                     levels=tuple(each["levels"]),
+                    spelling=tuple(each.get("spelling", ())),  # bundles from before it was kept have none
                 )
                 for each in entries
             )

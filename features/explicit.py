@@ -93,8 +93,21 @@ def _of_kind(name: str, kind: Kind, values: Objects, words: str, sources: Featur
             group=f"attribute:{name}",
             words=words,
             levels=levels,
+            spelling=_spelling(values, levels),
         )
     ]
+
+
+def _spelling(values: Objects, levels: tuple[str, ...]) -> tuple[str, ...]:
+    """How each level is mostly written among the values; of equally many the first in the alphabet."""
+    counts = (
+        pd.Series(values, dtype=object).dropna().map(lambda each: " ".join(str(each).split())).value_counts()
+    )
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    mostly: dict[str, str] = {}
+    for text, _ in ranked:
+        mostly.setdefault(str(text).casefold(), str(text))
+    return tuple(mostly.get(level, level) for level in levels)
 
 
 def _category(name: str, op: str, levels: tuple[str, ...], words: str) -> Feature:

@@ -38,7 +38,7 @@ def describe_recency(view: RowView, sources: FeatureSources) -> list[Feature]:
     found += [
         Feature("recency", "any", "silence", 0, "days", 0, "silence", "days without activity"),
         Feature("recency", "any", "momentum", 7 * DAY, "log ratio", 0, "momentum", "pace of activity"),
-        Feature("recency", "any", "velocity", 0, "per day", 0, "momentum", "pace of activity"),
+        Feature("recency", "any", "velocity", 0, "per day", 0, "velocity", "activity a day"),
         Feature("recency", "any", "last_type", 0, "category", 0, "last_type", "latest activity", view.types),
     ]
     return found

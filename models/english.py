@@ -33,6 +33,16 @@ ENGLISH: dict[str, str | tuple[str, ...]] = {
     "pace.steady": "Activity is steady",
     "pace.none": "No recent activity",
     "pace.unknown": "Pace of activity unknown",
+    "rate.a_day": (
+        "{count} activity a day since the lead came in",
+        "{count} activities a day since the lead came in",
+    ),
+    "rate.one_in": (
+        "About one activity a day since the lead came in",
+        "About one activity in {count} days since the lead came in",
+    ),
+    "rate.none": "No activity since the lead came in",
+    "rate.unknown": "Activities a day unknown",
     "kinds.some": ("{count} kind of activity {span}", "{count} kinds of activity {span}"),
     "kinds.none": "No activity {span}",
     "kinds.unknown": "Kinds of activity unknown",
@@ -46,7 +56,7 @@ ENGLISH: dict[str, str | tuple[str, ...]] = {
     "open.under_hour": "Open for less than an hour",
     "open.unknown": "Time since the lead came in unknown",
     "silence.today": "Active today",
-    "silence.day": ("No activity for {count} day", "No activity for {count} days"),
+    "silence.day": ("Last active {count} day ago", "Last active {count} days ago"),
     "silence.never": "Silent since the lead came in",
     "silence.unknown": "Time since the latest activity unknown",
     # the lead's company

@@ -77,7 +77,9 @@ class Wording:
             line = self._of_account(first, values, x)
         elif first.op == "last_type":
             line = self._latest(first, values[first.op, first.span])
-        elif first.op in {"momentum", "velocity"}:
+        elif first.op == "velocity":
+            line = self._rate(values[first.op, first.span])
+        elif first.op == "momentum":
             line = self.phrases.text(self._pace(values, x))
         else:
             line = self._of_activity(first, values, x)
@@ -126,7 +128,8 @@ class Wording:
             if level == "(unknown)":
                 return self.phrases.text("reason.unknown", what=what)
             key = f"level.{feature.op}.{level}"
-            own = self._words.get(f"{feature.source}={level}", level)
+            written = feature.spelling[int(value)] if int(value) < len(feature.spelling) else level
+            own = self._words.get(f"{feature.source}={level}", written)
             shown = self.phrases.text(key) if key in ENGLISH else own
             return self.phrases.text("reason.value", what=what, value=shown)
         if feature.unit == "flag":
@@ -192,6 +195,16 @@ class Wording:
         if math.isnan(pace):
             return "pace.unknown"
         return "pace.faster" if pace > 0.1 else "pace.slower" if pace < -0.1 else "pace.steady"
+
+    def _rate(self, a_day: float) -> str:
+        """Activities a day, or how many days to one."""
+        if math.isnan(a_day):
+            return self.phrases.text("rate.unknown")
+        if a_day == 0:
+            return self.phrases.text("rate.none")
+        if a_day >= 1:
+            return self.phrases.plural("rate.a_day", round(a_day, 1) if a_day < 10 else round(a_day))
+        return self.phrases.plural("rate.one_in", round(1 / a_day))
 
     def _windows(self, feature: Feature, values: Values, x: Float64) -> str:
         """The narrowest window that holds anything, else how long ago, else that there was none.

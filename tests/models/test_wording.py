@@ -161,7 +161,7 @@ def test_a_lead_reads_like_this(crm: tuple[Catalogue, np.ndarray]) -> None:
     said = {name.removeprefix("attribute:"): words.text(group, x) for group, name in enumerate(words.names)}
 
     expected = {
-        "lead_source": "Lead source: web",
+        "lead_source": "Lead source: Web",
         "budget": "Budget: 12,500",
         "job_title:seniority": "Seniority: C-level",
         "job_title:department": "Department: IT",

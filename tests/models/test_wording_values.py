@@ -73,6 +73,7 @@ def test_a_value_that_training_never_saw_is_called_another_value() -> None:
     assert one(feature, 2.0) == "Lead source: another value"
     assert one(feature, 0.0) == "Lead source unknown"
     assert one(feature, 1.0) == "Lead source: web"
+    assert one(replace(feature, spelling=("(unknown)", "Web")), 1.0) == "Lead source: Web"
     assert one(feature, np.nan) == "Lead source unknown"
 
 
@@ -115,7 +116,7 @@ def test_the_company_is_said_in_the_right_number(op: str, group: str, value: flo
         ("value_sum", -1234.5, "Total value of activity in the last 30 days: -1,234"),
         ("value_sum", np.nan, "Total value of activity unknown"),
         ("age", np.nan, "Time since the lead came in unknown"),
-        ("silence", 0.9, "Active today"), ("silence", 1.2, "No activity for 1 day"),
+        ("silence", 0.9, "Active today"), ("silence", 1.2, "Last active 1 day ago"),
         ("silence", np.nan, "Time since the latest activity unknown"),
         ("momentum", 0.2, "Activity is speeding up"), ("momentum", -0.2, "Activity is slowing down"),
         ("momentum", 0.0, "Activity is steady"), ("momentum", np.nan, "Pace of activity unknown"),
@@ -163,8 +164,8 @@ PACE = Catalogue(
     ("velocity", "silence", "wanted"),
     [
         (0.0, 0.5, ["No recent activity", "Silent since the lead came in", "Activity: none so far"]),
-        (0.1, 60.0, ["No recent activity", "No activity for 60 days", "Activity: none in the last 7 days"]),
-        (0.1, 20.0, ["Activity is steady", "No activity for 20 days", "Activity: none in the last 7 days"]),
+        (0.1, 60.0, ["No recent activity", "Last active 60 days ago", "Activity: none in the last 7 days"]),
+        (0.1, 20.0, ["Activity is steady", "Last active 20 days ago", "Activity: none in the last 7 days"]),
     ],
 )
 def test_a_silent_lead_is_called_neither_steady_nor_active(
@@ -176,6 +177,22 @@ def test_a_silent_lead_is_called_neither_steady_nor_active(
     said = [words.text(group, np.array([0.0, velocity, silence, age, 0.0])) for group in (0, 1, 3)]
 
     assert said == wanted
+
+
+@pytest.mark.parametrize(
+    ("a_day", "words"),
+    [
+        (0.0, "No activity since the lead came in"),
+        (0.02, "About one activity in 50 days since the lead came in"),
+        (0.9, "About one activity a day since the lead came in"),
+        (1.0, "1 activity a day since the lead came in"),
+        (2.44, "2.4 activities a day since the lead came in"),
+        (31.7, "32 activities a day since the lead came in"),
+        (np.nan, "Activities a day unknown"),
+    ],
+)
+def test_the_rate_of_activity_reads_like_this(a_day: float, words: str) -> None:
+    assert one(Feature("recency", "any", "velocity", 0, "per day", 0, "velocity"), a_day) == words
 
 
 @pytest.mark.parametrize(
