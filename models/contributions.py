@@ -111,7 +111,9 @@ def explain_in_points(
         raise InputError("base + contributions do not add up to the margins to 1e-6")
     base_points = float(margin_points(np.array([base]), calibration, anchors)[0])
     lead_points = margin_points(reached, calibration, anchors)
-    near = float(calibration.slope(np.array([base]))[0]) * anchors.points_per_logit
+    # beside the base the slope of the lead's side counts; at a knot of the calibration the two differ
+    above, below = calibration.slope(np.array([base, np.nextafter(base, -np.inf)])) * anchors.points_per_logit
+    near = np.where(shift < 0, below, above)
     is_far = np.abs(shift) >= _NEAR
     path = margin_points(base + shift, calibration, anchors) - base_points
     rate = np.where(is_far, path / np.where(is_far, shift, 1.0), near)

@@ -12,7 +12,11 @@ __all__ = ["ENGLISH"]
 ENGLISH: dict[str, str | tuple[str, ...]] = {
     # a reason about an attribute of the lead
     "reason.rest": "Everything else",
+    "reason.rest_of": ("Everything else: {count} smaller reason", "Everything else: {count} smaller reasons"),
     "reason.limit": "Limit of the scale (0 to 100)",
+    "reason.limit_top": "The scale ends at 100",
+    "reason.limit_bottom": "The scale ends at 0",
+    "reason.limit_base": "An average lead lies outside the scale (0 to 100)",
     "reason.unknown": "{what} unknown",
     "reason.known": "{what} known",
     "reason.value": "{what}: {value}",
@@ -23,7 +27,7 @@ ENGLISH: dict[str, str | tuple[str, ...]] = {
     # what happened to the lead; {span} is a phrase span.*, {ago} a phrase ago.*
     "activity.some": "{what}: {count} {span}",
     "activity.some_ago": "{what}: {count} {span}, the latest {ago}",
-    "activity.not_lately": "{what}: none lately, the latest {ago}",
+    "activity.not_lately": "{what}: the latest {ago}",
     "activity.none": "{what}: none {span}",
     "latest.known": "Latest activity: {what}",
     "latest.other": "Latest activity: of another kind",
@@ -57,7 +61,9 @@ ENGLISH: dict[str, str | tuple[str, ...]] = {
     "open.unknown": "Time since the lead came in unknown",
     "silence.today": "Active today",
     "silence.day": ("Last active {count} day ago", "Last active {count} days ago"),
-    "silence.never": "Silent since the lead came in",
+    "quiet.day": ("Came in {count} day ago, quiet since", "Came in {count} days ago, quiet since"),
+    "quiet.hour": ("Came in {count} hour ago, quiet since", "Came in {count} hours ago, quiet since"),
+    "quiet.under_hour": "Came in less than an hour ago, quiet since",
     "silence.unknown": "Time since the latest activity unknown",
     # the lead's company
     "people.known.some": (
@@ -171,8 +177,8 @@ ENGLISH: dict[str, str | tuple[str, ...]] = {
     "change.fields": "Changed: {list}",
     "change.field": "{what} ({old} → {new})",
     "change.no_value": "unknown",
-    "change.today": "Today's value of {what} was used for both dates",
-    "change.today_list": "Today's priority list was used for both dates",
+    "change.today": "Earlier values of {what} are not known; today's was used for both dates.",
+    "change.today_list": "Earlier priority lists are not known; today's was used for both dates.",
     # what lies ahead; {line} is the name of a band, {latest} and {next} are words of events
     "outlook.falls": (
         "If nothing happens, it falls below {line} on {date} (in {count} day).",
@@ -186,24 +192,26 @@ ENGLISH: dict[str, str | tuple[str, ...]] = {
         "If nothing happens, it drops below {line} for a while, but is back at the end of the next day.",
         "If nothing happens, it drops below {line} for a while, but is back at the end of the next {count} days.",
     ),
-    "outlook.lowest": "It is in the lowest band already ({band}).",
-    "outlook.next": "The most common next step after {latest}: {next} ({share} % of the time).",
-    "outlook.again": "The most common next step after {latest}: more of the same ({share} % of the time).",
-    "outlook.first": "The most common first step: {next} ({share} % of the time).",
+    "outlook.lowest": "It is in the lowest band already.",
+    "outlook.next": "Latest activity: {latest}. Most common next step: {next} ({share} % of the time).",
+    "outlook.again": "Latest activity: {latest}. Most common next step: more of the same ({share} % of the time).",
+    "outlook.first": "Most common first step: {next} ({share} % of the time).",
     "outlook.higher": (
-        "Leads that look like this one, plus one such activity, score {count} point higher; "
+        "Leads that look like this one, plus one such activity just now, score {count} point higher; "
         "that is what goes with it, not a promise.",
-        "Leads that look like this one, plus one such activity, score {count} points higher; "
+        "Leads that look like this one, plus one such activity just now, score {count} points higher; "
         "that is what goes with it, not a promise.",
     ),
     "outlook.lower": (
-        "Leads that look like this one, plus one such activity, score {count} point lower; "
+        "Leads that look like this one, plus one such activity just now, score {count} point lower; "
         "that is what goes with it, not a promise.",
-        "Leads that look like this one, plus one such activity, score {count} points lower; "
+        "Leads that look like this one, plus one such activity just now, score {count} points lower; "
         "that is what goes with it, not a promise.",
     ),
-    "outlook.same": "Leads that look like this one, plus one such activity, score about the same.",
-    "outlook.top": "Leads that look like this one, plus one such activity, are at the top of the scale as well.",
+    "outlook.same": "Leads that look like this one, plus one such activity just now, score about the same.",
+    "outlook.top": (
+        "Leads that look like this one, plus one such activity just now, are at the top of the scale, too."
+    ),
     # one lead explained, on the terminal, on its page and in its picture
     "explain.title": "Lead {lead}",
     "explain.headline": "Lead {lead}: score {score}, {band}, grade {grade}",
@@ -226,6 +234,7 @@ ENGLISH: dict[str, str | tuple[str, ...]] = {
     "explain.beyond": "beyond the scale",
     "explain.table": "The same as a table",
     "explain.since": "What changed since {moment}",
+    "explain.below": "below {line}",
     "explain.moved": "From {before} ({band_before}) to {after} ({band_after})",
     "explain.outlook": "What may come next",
     "explain.note": "A reason goes with the score; it is not proof of a cause.",

@@ -188,7 +188,7 @@ def judge_plausibility(auc: Interval, most: float) -> Check:
             "is written with the outcome is most likely among the features; run `lead-scoring check` and bar it."
         )
     return Check(
-        "too_good", "passed" if is_plausible else "failed", auc.value, auc.low, auc.high, (most,), words
+        "plausible", "passed" if is_plausible else "failed", auc.value, auc.low, auc.high, (most,), words
     )
 
 

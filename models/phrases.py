@@ -84,6 +84,12 @@ class Phrases:
         year, month, day = str(np.datetime64(microseconds, "us").astype("datetime64[D]")).rsplit("-", 2)
         return self.text("date", year=year, month=month, day=day)
 
+    def moment(self, microseconds: int) -> str:
+        """The UTC day of a moment, with the time of day unless it is midnight."""
+        time = str(np.datetime64(microseconds, "us").astype("datetime64[m]")).partition("T")[2]
+        day = self.date(microseconds)
+        return day if microseconds == NEVER or time == "00:00" else f"{day} {time} UTC"
+
     def days(self, x: float) -> str:
         """A time in days: whole days, under one day hours; what has fully passed, so rounded down."""
         unit, n = _whole(x)
@@ -110,7 +116,7 @@ class Phrases:
         if not math.isfinite(size) or size != int(size):
             return forms[-1]
         rule = self._rule if key in self._own else _SINGULAR_FIRST
-        return forms[rule(int(size))]
+        return forms[min(rule(int(size)), len(forms) - 1)]
 
     def _shown(self, value: object) -> str:
         is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.catalogue import Catalogue
+from features.catalogue import Catalogue, Feature
 from models import bands as scale
 from models.bands import Anchors
 from models.calibration import Calibration
-from models.classifier import RungModel
+from models.classifier import PointsRung, RungModel
 from models.contributions import Explained, TopReasons, explain_in_points, sum_groups, top_reasons
 from models.grades import Grades
 from models.settings import BandSettings
@@ -59,6 +59,13 @@ class Scorer:
     bands: BandSettings
     grades: Grades
     table_lines: tuple[float, float | None] | None = None
+
+    @property
+    def used_features(self) -> tuple[Feature, ...]:
+        """The features that the rung may read; a points table reads its rules alone."""
+        if isinstance(self.rung, PointsRung):
+            return tuple(self.catalogue.features[place] for place in self.rung.rules.tolist())
+        return self.catalogue.features
 
     def margin(self, X: Float64) -> Float64:
         """(rows,) log-odds before calibration."""

@@ -1,7 +1,7 @@
 """The compiled loops behind `models.treeshap`: codes of columns, filling of tables, adding them up.
 
-Compiled by numba and cached on disk. Every row is computed by itself and in the order of the trees, so
-neither threads nor the rows beside it change a bit.
+Compiled by numba and kept on disk where there is a folder for it. Every row is computed by itself and in
+the order of the trees, so neither threads nor the rows beside it change a bit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ _Loop = TypeVar("_Loop", bound=Callable[..., Any])
 
 
 def _compiled(loop: _Loop) -> _Loop:
-    return cast(_Loop, numba.njit(cache=True, nogil=True)(loop))
+    """The loop, compiled at its first call, and kept on disk where numba finds a folder to write to."""
+    try:
+        return cast(_Loop, numba.njit(cache=True, nogil=True)(loop))
+    except RuntimeError:  # no such folder: compiled anew in every process
+        return cast(_Loop, numba.njit(nogil=True)(loop))
 
 
 class Plan(NamedTuple):

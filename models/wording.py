@@ -157,7 +157,7 @@ class Wording:
             return self.phrases.lapse("open", value)
         if feature.op == "silence":
             if self._was_never_active(x):
-                return say("silence.never")
+                return self.phrases.lapse("quiet", value)
             return say("silence.today") if value < 1 else self.phrases.lapse("silence", value)
         if feature.op == "value_sum":
             return say("worth.known", span=self._span(feature.span), value=value)
@@ -202,9 +202,9 @@ class Wording:
             return self.phrases.text("rate.unknown")
         if a_day == 0:
             return self.phrases.text("rate.none")
-        if a_day >= 1:
+        if a_day >= 1.05:
             return self.phrases.plural("rate.a_day", round(a_day, 1) if a_day < 10 else round(a_day))
-        return self.phrases.plural("rate.one_in", round(1 / a_day))
+        return self.phrases.plural("rate.one_in", max(1, round(1 / a_day)))
 
     def _windows(self, feature: Feature, values: Values, x: Float64) -> str:
         """The narrowest window that holds anything, else how long ago, else that there was none.

@@ -211,6 +211,7 @@ def explain_change(  # noqa: PLR0913, PLR0917 - two moments, two models, two rea
     """
     before = after if before is None else before
     _refuse_static(before, after)
+    _refuse_two_scales(before, after)
     since = int(microseconds(t0)[0])
     as_of = data_end_of(tables) if t1 is None else int(microseconds(t1)[0])
     if since >= as_of:
@@ -279,6 +280,14 @@ def _lines(split: Changes, words: ChangeWords, facts: Facts, *, is_same: bool) -
         for kind, text in texts.items()
         if text is not None or points[kind] != 0.0
     ]
+
+
+def _refuse_two_scales(before: Bundle, after: Bundle) -> None:
+    if (before.scorer.table_lines is None) != (after.scorer.table_lines is None):
+        raise InputError(
+            f"The models {before.model_version} and {after.model_version} have two scales: one gives the points of a "
+            "table, the other a score from a probability. Compare models of one kind, or leave out --since-bundle."
+        )
 
 
 def _refuse_static(*bundles: Bundle) -> None:

@@ -60,7 +60,7 @@ def facts_of(
     tables: Tables, data: Prepared, lead_id: str, since: int, as_of: int, bundles: Sequence[Bundle]
 ) -> Facts:
     """What happened to the lead and its account, of `tables_around` it and their `Prepared`."""
-    features = [f for bundle in bundles for f in bundle.scorer.catalogue.features]
+    features = [f for bundle in bundles for f in bundle.scorer.used_features]
     of_account = {(f.source, f.op) for f in features if f.family == "account"}
     known, lead = known_before(data, as_of), _position(data, lead_id)
     is_mate = (data.account == data.account[lead]) & (data.account >= 0) & (known.created != NEVER)
@@ -97,9 +97,7 @@ def history_fields(bundle: Bundle) -> list[str]:
     """Attributes with a history that the model looks at, in the order of its features."""
     availability = bundle.sources.attributes.availability()
     read = [
-        f.source.partition(".")[0]
-        for f in bundle.scorer.catalogue.features
-        if f.family in {"explicit", "points"}
+        f.source.partition(".")[0] for f in bundle.scorer.used_features if f.family in {"explicit", "points"}
     ]
     return [name for name in dict.fromkeys(read) if availability.get(name) == "history"]
 

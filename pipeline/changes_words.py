@@ -28,6 +28,12 @@ class ChangeWords:
     def __init__(self, project: Project, bundles: Sequence[Bundle]) -> None:
         self._phrases = project.phrases
         self._bundles = bundles
+        self._unwanted = {
+            name
+            for bundle in bundles
+            for name, each in bundle.sources.events.types.items()
+            if each.direction < 0
+        }
         self._words = [project.words, *(_trained_words(bundle.sources) for bundle in bundles)]
 
     def time(self, facts: Facts) -> str:
@@ -41,15 +47,17 @@ class ChangeWords:
             text = self._phrases.text("change.activity", list=self._listed(facts.activity))
             found.append(self._with_late(text, sum(facts.activity.values()), facts.late, facts.since))
         at_company = [
-            ("change.colleagues", facts.colleagues),
             ("change.people", facts.people),
             ("change.purchases", facts.purchases),
             ("change.losses", facts.losses),
+            ("change.colleagues", facts.colleagues),  # last, as what was recorded late is said of it alone
         ]
-        listed = ", ".join(self._phrases.plural(key, count) for key, count in at_company if count)
+        listed = [self._phrases.plural(key, count) for key, count in at_company if count]
+        if facts.colleagues:
+            late = facts.colleagues_late
+            listed[-1] = self._with_late(listed[-1], facts.colleagues, late, facts.since)
         if listed:
-            text = self._phrases.text("change.company", list=listed)
-            found.append(self._with_late(text, facts.colleagues, facts.colleagues_late, facts.since))
+            found.append(self._phrases.text("change.company", list=", ".join(listed)))
         if facts.machines:
             found.append(self._phrases.plural("change.machines", facts.machines))
         return ". ".join(found) or None
@@ -84,7 +92,7 @@ class ChangeWords:
         found: list[str] = []
         for bundle in self._bundles:
             availability = bundle.sources.attributes.availability()
-            for feature in bundle.scorer.catalogue.features:
+            for feature in bundle.scorer.used_features:
                 name = feature.source.partition(".")[0]
                 if feature.family == "account" and name == PRIORITY:
                     found.append(self._phrases.text("change.today_list"))
@@ -96,11 +104,12 @@ class ChangeWords:
         if not late:
             return text
         key = "change.late" if late < count else "change.late_only"
-        return self._phrases.plural(key, late, what=text, date=self._phrases.date(since))
+        return self._phrases.plural(key, late, what=text, date=self._phrases.moment(since))
 
     def _listed(self, activity: dict[str, int]) -> str:
-        """The most frequent types by name, all others together."""
-        named = list(activity.items())[:MOST_TYPES]
+        """Warning signs first, then the most frequent types by name, all others together."""
+        ranked = sorted(activity.items(), key=lambda each: each[0] not in self._unwanted)
+        named = ranked[: max(MOST_TYPES, len(self._unwanted & activity.keys()))]
         found = [(self._event(name), count) for name, count in named]
         others = sum(activity.values()) - sum(count for _, count in named)
         if others:

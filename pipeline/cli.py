@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -300,12 +301,14 @@ def _moment(text: str | None, option: str = "--as-of") -> pd.Timestamp | None:
     if text is None:
         return None
     try:
-        moment = pd.Timestamp(datetime.now(UTC) if text == "now" else datetime.fromisoformat(text))
-    except ValueError as error:
+        moment = datetime.now(UTC) if text == "now" else datetime.fromisoformat(text)
+        # in plain Python, which refuses what lies beyond the years 1 to 9999
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise InputError(
             f"{option} {text!r} is no moment: {error}. Write 2026-01-31, 2026-01-31T08:00Z or now."
         ) from error
-    return (moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")).as_unit("us")
+    return pd.Timestamp(moment).as_unit("us")
 
 
 def _print_verdict(trained: Trained, project: Path) -> None:
@@ -384,4 +387,7 @@ def main() -> None:
     """Run the command line; a known error prints its message and sets the exit code."""
     # idle worker threads must sleep: spinning ones slow a busy machine many times over
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a sign the console has no place for must not end the work
     sys.exit(_run(app))

@@ -262,7 +262,7 @@ def _with_wording_file(path: Path, raw: dict[str, Any]) -> tuple[dict[str, Any],
     own = raw.get("wording")
     if not isinstance(own, dict) or not isinstance(own.get("file"), str):
         return raw, str(path)
-    file = path.parent / own["file"]
+    file = path.resolve().parent / own["file"]
     shared = _read_toml(file, "Write the path against the folder of the project file.", "wording file")
     if "file" in shared:
         raise ConfigError(f"{file} names another wording file; put all phrases into one.")

@@ -101,7 +101,7 @@ def write_explanation(
     """
     _refuse_inputs(path, project, inputs)
     content = page_of(words).encode("utf-8", "replace") if form == "html" else picture_of(words)
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as handle:

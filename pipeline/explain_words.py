@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.phrases import Phrases
+from models.settings import BandSettings
 from pipeline.explain import ExplainedLead
 from pipeline.waterfall_layout import Step, Waterfall
 
 __all__ = ["ExplainWords"]
 
-MIDNIGHT = "00:00"
+UNNAMED = BandSettings().below_name
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,18 @@ class ExplainWords:
         found, chance = self.found.explanation, self.chance()
         return self.phrases.text(
             "explain.headline_chance" if chance else "explain.headline",
-            lead=found.lead_id, score=found.shown_score, band=found.band, grade=found.grade, chance=chance or "",
-        )  # fmt: skip
+            lead=found.lead_id,
+            score=found.shown_score,
+            band=self.band(found.band),
+            grade=found.grade,
+            chance=chance or "",
+        )
+
+    def band(self, name: str) -> str:
+        """A band's name; the lowest, where the project gave it none, after the line above it."""
+        if name != UNNAMED or not self.found.lines:
+            return name
+        return self.phrases.text("explain.below", line=self.found.lines[0][0])
 
     def chance(self) -> str | None:
         """Percent to one decimal; never 0 or 100, which no model knows; None for a bare points table."""
@@ -57,8 +68,8 @@ class ExplainWords:
         assert change is not None
         return self.phrases.text(
             "explain.moved",
-            before=change.shown_before, band_before=change.band_before,
-            after=change.shown_after, band_after=change.band_after,
+            before=change.shown_before, band_before=self.band(change.band_before),
+            after=change.shown_after, band_after=self.band(change.band_after),
         )  # fmt: skip
 
     def score(self) -> Waterfall:
@@ -104,8 +115,7 @@ class ExplainWords:
         return self.phrases.text("explain.score_at", moment=self._short(moment))
 
     def _short(self, moment: str) -> str:
-        day, time = _day_and_time(moment, self.phrases)
-        return day if time == MIDNIGHT else f"{day} {time} UTC"
+        return self.phrases.moment(int(np.datetime64(moment, "us").astype(np.int64)))
 
 
 def _day_and_time(moment: str, phrases: Phrases) -> tuple[str, str]:

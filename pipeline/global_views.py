@@ -24,6 +24,7 @@ __all__ = ["global_explanation", "group_explanation", "write_global_views"]
 
 Float64 = NDArray[np.float64]
 SAMPLE_ROWS = 2_000
+AXIS = "Contribution in log-odds"
 MOST_FEATURES, MOST_SCATTERS, MOST_LEVELS = 20, 6, 12
 
 
@@ -79,8 +80,21 @@ def _explanation(values: Float64, base_values: Float64, data: Float64 | None, na
 
 def _drawn(scorer: Scorer, X: Float64) -> Iterator[tuple[str, Any]]:
     found, features = global_explanation(scorer, X), scorer.catalogue.features
-    yield "shap_features", _beeswarm(_without_codes(found, features))
-    yield "shap_groups", _beeswarm(group_explanation(scorer, X))
+    told = f"{len(X):,} examples of the final fit, spread over time"
+    yield (
+        "shap_features",
+        _beeswarm(
+            _without_codes(found, features),
+            f"Contributions of features\n{told}; grey: missing, or a category",
+        ),
+    )
+    yield (
+        "shap_groups",
+        _beeswarm(
+            group_explanation(scorer, X),
+            f"Contributions of reason groups\n{told}; a group has no single value",
+        ),
+    )
     yield "shap_dependence", _dependence(found, features)
 
 
@@ -97,13 +111,15 @@ def _without_codes(found: Any, features: tuple[Feature, ...]) -> Any:
     return _explanation(found.values, found.base_values, data, found.feature_names)
 
 
-def _beeswarm(found: Any) -> Any:
-    figure = _figure(10.0, 1.6 + 0.36 * min(MOST_FEATURES, found.shape[1]))
+def _beeswarm(found: Any, title: str) -> Any:
+    figure = _figure(10.0, 2.0 + 0.36 * min(MOST_FEATURES, found.shape[1]))
     with _shap() as shap:
         shap.plots.beeswarm(
             found, max_display=MOST_FEATURES, group_remaining_features=False, ax=figure.add_subplot(),
             plot_size=None, show=False,
         )  # fmt: skip
+    figure.axes[0].set_title(title, fontsize=11, loc="left")
+    figure.axes[0].set_xlabel(AXIS)
     return _plain(figure)
 
 
@@ -120,7 +136,7 @@ def _dependence(found: Any, features: tuple[Feature, ...]) -> Any:
         )
         with _shap() as shap:
             shap.plots.scatter(one, ax=axes, show=False, alpha=0.5)
-        axes.set_ylabel("Contribution in log-odds")
+        axes.set_ylabel(AXIS)
         levels = features[column].levels
         if features[column].is_category and len(levels) <= MOST_LEVELS:
             axes.set_xticks(range(len(levels) + 1), [*levels, "(other)"], rotation=40, ha="right")

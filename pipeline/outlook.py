@@ -93,7 +93,7 @@ def _silence(bundle: Bundle, leads: OpenLeads, wording: Wording) -> tuple[int, l
     rank, line = bundle.scorer.band_rank(margins), str(bundle.scorer.band(margins)[0])
     n_days = days_ahead(bundle)
     if rank[0] == 0:
-        return NEVER, [phrases.text("outlook.lowest", band=line)]
+        return NEVER, [phrases.text("outlook.lowest")]
     if n_days == 0:
         return NEVER, []
     until = int(silent_until(bundle, leads.data, leads.rows, margins)[0])
@@ -110,7 +110,7 @@ def _coming(bundle: Bundle, leads: OpenLeads, wording: Wording) -> tuple[dict[st
     unwanted = {name for name, each in bundle.sources.events.types.items() if each.direction < 0}
     lead = int(leads.rows.lead[0])
     found = next_event(leads.data, lead, words.keys(), unwanted)
-    if found is None:
+    if found is None or found.after in unwanted:  # what follows a warning sign is no advice
         return None, []
     scorer = bundle.scorer
     grown = with_event(leads.data, lead, found.kind, leads.as_of - 1)
@@ -128,7 +128,7 @@ def _coming(bundle: Bundle, leads: OpenLeads, wording: Wording) -> tuple[dict[st
 
 def _event_words(bundle: Bundle, wording: Wording) -> dict[str, str]:
     """What sales calls each event type that the model knows."""
-    features = [f for f in bundle.scorer.catalogue.features if f.family in {"implicit", "recency", "points"}]
+    features = [f for f in bundle.scorer.used_features if f.family in {"implicit", "recency", "points"}]
     of_types = [f for f in reversed(features) if f.source.startswith("type:")]
     return {f.source.removeprefix("type:"): wording.what(f) for f in of_types}
 

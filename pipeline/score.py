@@ -142,13 +142,22 @@ def reason_lines(scored: Scored, row: int, x: Float64, wording: Wording) -> list
     ):
         if group >= 0:
             lines.append({"text": wording.text(group, x), "points": points, "group": wording.names[group]})
-    for text, points, name in (
-        (wording.phrases.text("reason.rest"), float(scored.reasons.rest[row]), "rest"),
-        (wording.phrases.text("reason.limit"), float(scored.explained.limit[row]), "limit"),
-    ):
-        if points != 0.0:
-            lines.append({"text": text, "points": points, "group": name})
+    rest, limit = float(scored.reasons.rest[row]), float(scored.explained.limit[row])
+    if rest != 0.0:
+        others = int(np.count_nonzero(scored.explained.points[row])) - len(lines)
+        text = wording.phrases.plural("reason.rest_of", others)
+        lines.append({"text": text, "points": rest, "group": "rest"})
+    if limit != 0.0:
+        text = wording.phrases.text(_limit_phrase(float(scored.explained.lead_points[row])))
+        lines.append({"text": text, "points": limit, "group": "limit"})
     return lines
+
+
+def _limit_phrase(lead_points: float) -> str:
+    """Why a score has a limit line: the lead, else the average lead, lies beyond an end of the scale."""
+    if 0.0 <= lead_points <= 100.0:
+        return "reason.limit_base"
+    return "reason.limit_top" if lead_points > 100.0 else "reason.limit_bottom"
 
 
 def score_project(

@@ -71,7 +71,7 @@ def _headline(verdict: Verdict, evaluation: Evaluation) -> str:
         return f"Refused: nothing better than the base rate was found ({shown}). No model was registered."
     if verdict == "champion":
         return f"Champion: the model ranks leads and its probabilities hold ({shown})."
-    if any(check.name == "too_good" and check.status == "failed" for check in evaluation.calibration_checks):
+    if any(check.name == "plausible" and check.status == "failed" for check in evaluation.calibration_checks):
         return f"Challenger: too good to be true ({shown}). It will not be promoted by itself."
     if evaluation.is_calibrated:
         return (

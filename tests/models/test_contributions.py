@@ -22,6 +22,12 @@ CALIBRATIONS = st.one_of(
     st.just(IDENTITY),
     st.builds(lambda a, b: Calibration("platt", (a, b)), st.floats(0.05, 3), st.floats(-2, 2)),
     st.builds(lambda a, b, c: Calibration("beta", (a, b, c)), *[st.floats(0.05, 3)] * 2, st.floats(-2, 2)),
+    st.builds(
+        lambda s, x, rise: Calibration("isotonic", (s, x, -1.0, x + 1.0, -1.0 + rise, x + 2.0, -0.9 + rise)),
+        st.floats(0.05, 3),
+        st.floats(-3, 2),
+        st.floats(0.05, 30),
+    ),
 )
 ROWS = arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 8)), elements=st.floats(-4, 4))
 ANCHORS = Anchors(0.07, 0.31)
@@ -66,6 +72,15 @@ def test_the_limit_line_closes_the_sum_beyond_the_scale() -> None:
     low_base = explain_in_points([[2.0]], -2.0, IDENTITY, POINTS_TABLE_ANCHORS)
     assert (low_base.base_score, low_base.base_points) == (0.0, -10.0)
     assert low_base.limit == pytest.approx([-10.0])
+
+
+@pytest.mark.parametrize("shift", [-9e-7, 9e-7])
+def test_beside_a_knot_the_slope_of_the_leads_side_counts(shift: float) -> None:
+    knee = Calibration("isotonic", (0.1, -1.0, -20.0, 0.0, 0.0, 1.0, 0.1))
+
+    found = explain_in_points([[shift]], 0.0, knee, ANCHORS)
+
+    assert found.base_points + found.points.sum() == pytest.approx(found.lead_points[0], abs=1e-9)
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e-12, 9.9e-7, 1.1e-6])

@@ -36,6 +36,12 @@ def test_a_last_form_beyond_those_of_the_rule_serves_broken_numbers(n: float, sa
     assert polish.counted("unit.day", n) == said
 
 
+def test_a_rule_that_first_asks_for_more_forms_far_up_takes_the_last_there_is() -> None:
+    late = phrases(plural="n > 1000", phrases={"unit.day": ["day"]})
+
+    assert late.counted("unit.day", 1500) == "1,500 day"
+
+
 def test_a_phrase_left_out_is_english_with_the_english_plural() -> None:
     japanese = phrases(language="ja", plural="0", phrases={"unit.day": ["日"]})
 

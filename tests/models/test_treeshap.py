@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import lightgbm
@@ -19,6 +24,7 @@ from models.treeshap import TreeTables
 
 Float64 = NDArray[np.float64]
 Booster = Any
+ROOT = Path(__file__).parents[2]
 ODD_VALUES = (np.nan, 0.0, -0.0, 1e-36, -1e-36, -1.0, -0.5, 1.5, 1e9, -1e9, np.inf, -np.inf, 299.0, 300.0)
 
 
@@ -251,6 +257,26 @@ def test_a_category_number_too_large_for_a_code_is_refused(model: tuple[Booster,
 
     with pytest.raises(UnsupportedTreesError, match=r"a column has .* thresholds or categories"):
         TreeTables(wide[:bounds] + moved + wide[end:], np.arange(3), 3)
+
+
+def test_without_a_folder_for_compiled_code_the_loops_run_all_the_same(tmp_path: Path) -> None:
+    for name in ("features", "models"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "models" / "__pycache__").touch()  # numba can make no folder of that name
+    code = (
+        "import numpy as np; from models.treeshap_kernel import category_codes; codes = np.zeros(2, np.uint8); "
+        "category_codes(np.array([3.0, np.nan]), 9, codes); print(codes.tolist())"
+    )
+    barren = {
+        key: value for key, value in os.environ.items() if key not in {"NUMBA_CACHE_DIR", "XDG_CACHE_HOME"}
+    }
+    barren |= {"HOME": os.devnull, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tmp_path)}
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=barren, capture_output=True, text=True, check=False
+    )
+
+    assert (done.stdout.strip(), done.returncode) == ("[4, 0]", 0), done.stderr
 
 
 def rung_of(text: str, n_features: int, **changes: Any) -> LightGBMRung:

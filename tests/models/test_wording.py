@@ -168,7 +168,7 @@ def test_a_lead_reads_like_this(crm: tuple[Catalogue, np.ndarray]) -> None:
         "email:email_kind": "E-mail address: free provider",
         "has_trial": "Has trial: yes",
         "type:demo_request": "Demo requests: 2 in the last 30 days, the latest 12 days ago",
-        "type:page_view": "Page view: none lately, the latest 120 days ago",
+        "type:page_view": "Page view: the latest 120 days ago",
         "type:unsubscribe": "Unsubscribe: none so far",
         "negative": "Warning signs: none in the last 90 days",
         "any": "Activity: none in the last 90 days",

@@ -135,7 +135,7 @@ def test_what_happened_is_said_for_every_value(op: str, value: float, words: str
     [
         (0.5, 1.0, "Demos: 1 in the last 7 days, the latest today"),
         (1.5, 2.0, "Demos: 2 in the last 7 days, the latest 1 day ago"),
-        (400.0, 0.0, "Demos: none lately, the latest 400 days ago"),
+        (400.0, 0.0, "Demos: the latest 400 days ago"),
         (np.nan, 0.0, "Demos: none so far"),
     ],
 )
@@ -163,7 +163,7 @@ PACE = Catalogue(
 @pytest.mark.parametrize(
     ("velocity", "silence", "wanted"),
     [
-        (0.0, 0.5, ["No recent activity", "Silent since the lead came in", "Activity: none so far"]),
+        (0.0, 0.5, ["No recent activity", "Came in 12 hours ago, quiet since", "Activity: none so far"]),
         (0.1, 60.0, ["No recent activity", "Last active 60 days ago", "Activity: none in the last 7 days"]),
         (0.1, 20.0, ["Activity is steady", "Last active 20 days ago", "Activity: none in the last 7 days"]),
     ],
@@ -185,7 +185,7 @@ def test_a_silent_lead_is_called_neither_steady_nor_active(
         (0.0, "No activity since the lead came in"),
         (0.02, "About one activity in 50 days since the lead came in"),
         (0.9, "About one activity a day since the lead came in"),
-        (1.0, "1 activity a day since the lead came in"),
+        (1.0, "About one activity a day since the lead came in"),
         (2.44, "2.4 activities a day since the lead came in"),
         (31.7, "32 activities a day since the lead came in"),
         (np.nan, "Activities a day unknown"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from features.settings import (
 from models.bands import POINTS_TABLE_ANCHORS
 from models.bundle import Bundle
 from models.calibration import IDENTITY
-from models.classifier import PointsRung
+from models.classifier import LogisticRung, PointsRung
+from models.encoding import Encoding
 from models.grades import Grades
 from models.scorer import Scorer
 from models.settings import BandSettings
@@ -104,6 +106,19 @@ def table_bundle(
         table_lines=(20.0, None),
     )  # fmt: skip
     return Bundle(scorer, sources, {"model_version": version}, np.zeros((0, len(catalogue))), Path())
+
+
+def model_bundle(
+    tables: Tables, sources: FeatureSources = SOURCES, version: str = "model", at: float = 74
+) -> Bundle:
+    """A model that reads every feature and gives none of them any weight."""
+    table = table_bundle(tables, sources, version, at)
+    nothing = np.zeros(0, dtype=np.int64)
+    weights = np.zeros(0)
+    rung = LogisticRung(
+        Encoding(nothing, nothing, (), weights, weights), weights, 0.0, len(table.scorer.catalogue)
+    )
+    return replace(table, scorer=replace(table.scorer, rung=rung, table_lines=None))
 
 
 def project_of(**settings: Any) -> Project:

@@ -11,14 +11,23 @@ from features.prepare import prepare
 from features.settings import FeatureSettings
 from models.bundle import Bundle
 from pipeline.changes_facts import Facts, facts_of, history_fields, tables_around
-from tests.pipeline.small_crm import SOURCES, crm_of, day, event, microsecond, stage, table_bundle
+from tests.pipeline.small_crm import (
+    SOURCES,
+    crm_of,
+    day,
+    event,
+    microsecond,
+    model_bundle,
+    stage,
+    table_bundle,
+)
 
 HALF_SECOND = 0.5 / 86_400
 
 
 def facts(tables: Tables, bundle: Bundle | None = None) -> Facts:
     """Of L1, from day 60 to day 74."""
-    bundle = bundle or table_bundle(tables)
+    bundle = bundle or model_bundle(tables)
     near = tables_around(tables, "L1")
     return facts_of(near, prepare(near, bundle.sources), "L1", microsecond(60), microsecond(74), [bundle])
 
@@ -44,6 +53,15 @@ def test_new_events_are_counted_by_type_the_most_frequent_first() -> None:
 
     assert list(found.activity.items()) == [("demo", 2), ("pricing_view", 1)]
     assert (found.late, found.colleagues, found.machines) == (0, 0, 0)
+
+
+def test_of_a_points_table_only_what_its_rules_read_is_named() -> None:
+    tables = crm_of([event("L1", 61, "demo"), event("L1", 62), event("L9", 63)])
+
+    found = facts(tables, table_bundle(tables))
+
+    assert found.activity == {"pricing_view": 1}
+    assert found.colleagues == 0
 
 
 @pytest.mark.parametrize(
@@ -77,7 +95,7 @@ def test_what_is_new_at_the_account_is_counted() -> None:
     ]
     tables = crm_of([event("L2", 63), event("L9", 64), event("L9", 30)], outcomes=outcomes, mates=mates)
 
-    found = facts(tables, table_bundle(tables, at=65))
+    found = facts(tables, model_bundle(tables, at=65))
 
     assert (found.colleagues, found.people, found.purchases, found.losses) == (2, 1, 1, 1)
 

@@ -11,7 +11,7 @@ from features.settings import EventSettings, EventType, FeatureSettings
 from pipeline.changes_facts import Facts
 from pipeline.changes_words import ChangeWords
 from pipeline.config import ProjectWording
-from tests.pipeline.small_crm import crm_of, event, microsecond, project_of, table_bundle
+from tests.pipeline.small_crm import SOURCES, crm_of, event, microsecond, project_of, table_bundle
 
 NOTHING = Facts(
     since=microsecond(60), as_of=microsecond(74), activity={}, late=0, colleagues=0, colleagues_late=0,
@@ -43,13 +43,13 @@ def words(**settings: Any) -> ChangeWords:
         ),
         (
             {"colleagues": 1, "people": 1, "purchases": 1, "losses": 1},
-            "New at the company: 1 activity of colleagues, 1 new colleague, 1 purchase, "
-            "1 lead closed without a purchase",
+            "New at the company: 1 new colleague, 1 purchase, 1 lead closed without a purchase, "
+            "1 activity of colleagues",
         ),
         (
-            {"colleagues": 1200, "people": 2, "purchases": 2, "losses": 2},
-            "New at the company: 1,200 activities of colleagues, 2 new colleagues, 2 purchases, "
-            "2 leads closed without a purchase",
+            {"colleagues": 1200, "people": 2, "purchases": 2, "losses": 2, "colleagues_late": 3},
+            "New at the company: 2 new colleagues, 2 purchases, 2 leads closed without a purchase, "
+            "1,200 activities of colleagues; 3 of them happened before 2025-03-02, but were recorded only since",
         ),
         (
             {"activity": {"demo_request": 1}, "machines": 1},
@@ -60,6 +60,26 @@ def words(**settings: Any) -> ChangeWords:
 )
 def test_new_activity_is_named_and_counted(facts: dict[str, Any], text: str | None) -> None:
     assert words().events(replace(NOTHING, **facts)) == text
+
+
+def test_warning_signs_are_named_first() -> None:
+    types = {"unsubscribe": EventType(direction=-1)}
+    bundle = table_bundle(crm_of([event("L1", 40)]), replace(SOURCES, events=EventSettings(types=types)))
+    facts = replace(NOTHING, activity={**dict.fromkeys("abcdef", 2), "unsubscribe": 1})
+
+    found = ChangeWords(project_of(), [bundle]).events(facts)
+
+    assert found == "New activity: unsubscribe (1), a (2), b (2), c (2), d (2), other activity (4)"
+
+
+def test_late_events_are_dated_with_the_hour_where_there_is_one() -> None:
+    facts = replace(NOTHING, since=microsecond(60.5), activity={"demo_request": 1}, late=1)
+
+    found = words().events(facts)
+
+    assert found == (
+        "New activity: demo request (1), happened before 2025-03-02 12:00 UTC, but recorded only since"
+    )
 
 
 def test_changed_fields_are_named_with_their_old_and_their_new_value() -> None:

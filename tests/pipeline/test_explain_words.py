@@ -13,6 +13,14 @@ def test_the_headline_names_lead_score_band_grade_and_chance() -> None:
     assert words_of().headline() == "Lead L1: score 61, MQL, grade B2, 12.3 % chance to convert"
 
 
+def test_the_lowest_band_is_called_after_the_line_above_it_unless_it_has_a_name() -> None:
+    assert (
+        words_of(band="below").headline()
+        == "Lead L1: score 61, below MQL, grade B2, 12.3 % chance to convert"
+    )
+    assert words_of(band="cold").headline() == "Lead L1: score 61, cold, grade B2, 12.3 % chance to convert"
+
+
 def test_without_a_probability_no_chance_is_named() -> None:
     assert words_of(probability=None).headline() == "Lead L1: score 61, MQL, grade B2"
 

@@ -88,7 +88,7 @@ def test_the_moment_is_that_of_the_batch(known: tuple[Project, Bundle, Tables], 
         ({"visit": 4.5}, {"visit": (10, 5)}, "If nothing happens, it falls below MQL on 2026-03-03 (in 1 day)."),
         ({"visit": 1}, {"visit": (20, 5)}, "If nothing happens, it falls below SQL on 2026-03-07 (in 5 days)."),
         ({"visit": 1}, {"visit": (20, 60)}, "Even if nothing happens, it stays at or above SQL for the next 30 days."),
-        ({"visit": 1}, {"visit": (5, 60)}, "It is in the lowest band already (below)."),
+        ({"visit": 1}, {"visit": (5, 60)}, "It is in the lowest band already."),
         (
             {"visit": 1, "stop": 1, "call": 1}, {"visit": (10, 3), "stop": (-10, 6), "call": (10, 60)},
             "If nothing happens, it drops below MQL for a while, but is back at the end of the next 30 days.",
@@ -111,12 +111,12 @@ def test_a_horizon_under_a_day_foretells_no_silence() -> None:
 @pytest.mark.parametrize(
     ("own", "crowd", "sentence"),
     [
-        ({"visit": 1}, ("visit", "call"), "The most common next step after visits: call (100 % of the time)."),
+        ({"visit": 1}, ("visit", "call"), "Latest activity: visits. Most common next step: call (100 % of the time)."),
         (
             {"visit": 1}, ("visit", "visit", "call", "visit", "visit"),
-            "The most common next step after visits: more of the same (67 % of the time).",
+            "Latest activity: visits. Most common next step: more of the same (67 % of the time).",
         ),
-        ({}, ("visit", "call"), "The most common first step: visits (98 % of the time)."),
+        ({}, ("visit", "call"), "Most common first step: visits (98 % of the time)."),
     ],
 )  # fmt: skip
 def test_the_next_step_in_words(own: dict[str, float], crowd: tuple[str, ...], sentence: str) -> None:
@@ -132,16 +132,16 @@ def test_the_next_step_in_words(own: dict[str, float], crowd: tuple[str, ...], s
 @pytest.mark.parametrize(
     ("points", "shown", "sentence"),
     [
-        (7.0, 7, "Leads that look like this one, plus one such activity, score 7 points higher; "
+        (7.0, 7, "Leads that look like this one, plus one such activity just now, score 7 points higher; "
          "that is what goes with it, not a promise."),
-        (1.0, 1, "Leads that look like this one, plus one such activity, score 1 point higher; "
+        (1.0, 1, "Leads that look like this one, plus one such activity just now, score 1 point higher; "
          "that is what goes with it, not a promise."),
-        (-1.0, -1, "Leads that look like this one, plus one such activity, score 1 point lower; "
+        (-1.0, -1, "Leads that look like this one, plus one such activity just now, score 1 point lower; "
          "that is what goes with it, not a promise."),
-        (-12.5, -13, "Leads that look like this one, plus one such activity, score 13 points lower; "
+        (-12.5, -13, "Leads that look like this one, plus one such activity just now, score 13 points lower; "
          "that is what goes with it, not a promise."),
-        (0.25, 0, "Leads that look like this one, plus one such activity, score about the same."),
-        (200.0, 200, "Leads that look like this one, plus one such activity, score 200 points higher; "
+        (0.25, 0, "Leads that look like this one, plus one such activity just now, score about the same."),
+        (200.0, 200, "Leads that look like this one, plus one such activity just now, score 200 points higher; "
          "that is what goes with it, not a promise."),
     ],
 )  # fmt: skip
@@ -169,7 +169,7 @@ def test_at_the_top_of_the_scale_one_more_changes_nothing(known: tuple[Project, 
     assert found.next_activity is not None
     assert (found.next_activity["score"], found.next_activity["shown_difference"]) == (100.0, 0)
     assert found.sentences[-1] == (
-        "Leads that look like this one, plus one such activity, are at the top of the scale as well."
+        "Leads that look like this one, plus one such activity just now, are at the top of the scale, too."
     )
 
 
@@ -186,12 +186,12 @@ def test_what_the_model_does_not_know_is_never_the_next_step() -> None:
 
 
 def test_other_phrases_are_heeded() -> None:
-    wording = {"phrases": {"outlook.lowest": "Schon ganz unten: {band}."}}
+    wording = {"phrases": {"outlook.lowest": "Schon ganz unten."}}
     project = Project.model_validate({**PROJECT.model_dump(exclude={"root"}), "wording": wording})
 
     found = outlook_of(project, points_bundle({"visit": (4, 60)}), world([]), "L", AS_OF)
 
-    assert found.sentences == ["Schon ganz unten: below."]
+    assert found.sentences == ["Schon ganz unten."]
 
 
 def test_a_flat_export_has_no_outlook(known: tuple[Project, Bundle, Tables]) -> None:
