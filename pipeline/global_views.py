@@ -118,7 +118,7 @@ def _beeswarm(found: Any, title: str) -> Any:
             found, max_display=MOST_FEATURES, group_remaining_features=False, ax=figure.add_subplot(),
             plot_size=None, show=False,
         )  # fmt: skip
-    figure.axes[0].set_title(title, fontsize=11, loc="left")
+    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
     figure.axes[0].set_xlabel(AXIS)
     return _plain(figure)
 

@@ -21,6 +21,7 @@ from models.phrases import Phrases
 from models.rounding import whole_points
 from models.settings import WordingSettings
 from models.wording import Wording
+from pipeline.score import reason_lines
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "explanations"
 GERMAN = Path(__file__).parents[2] / "examples" / "wording.de.toml"
@@ -45,21 +46,16 @@ def rows() -> np.ndarray:
 def explained(bundle: Bundle, rows: np.ndarray, wording: Wording) -> list[tuple[str, list[tuple[int, str]]]]:
     """(heading, lines) of each row: base, strongest reasons, everything else, limit; in whole points."""
     scored = bundle.scorer.scored(rows, REASONS)
-    limit = scored.explained.limit
-    reasons = np.column_stack([scored.reasons.points, limit])
-    whole = whole_points(scored.explained.base_score, reasons, scored.reasons.rest, scored.score)
     found = []
     for row, x in enumerate(rows):
-        groups = [int(group) for group in scored.reasons.groups[row] if group >= 0]
-        texts = [wording.text(group, x) for group in groups]
-        points = whole.reasons[row].tolist()
-        lines = [
-            *zip(points[: len(texts)], texts, strict=True),
-            (int(whole.rest[row]), wording.phrases.text("reason.rest")),
-        ]
-        lines += [(points[-1], wording.phrases.text("reason.limit"))] if limit[row] else []
-        heading = f"score {whole.score[row]}, {scored.band[row]}, starting from {whole.base[row]}"
-        found.append((heading, lines))
+        lines = reason_lines(scored, row, x, wording)
+        named = [line["points"] for line in lines if line["group"] != "rest"]
+        rest = [line["points"] for line in lines if line["group"] == "rest"]
+        whole = whole_points(scored.explained.base_score, [named], rest, scored.score[row])
+        left = iter(whole.reasons[0].tolist())
+        shown = [int(whole.rest[0]) if line["group"] == "rest" else int(next(left)) for line in lines]
+        heading = f"score {whole.score[0]}, {scored.band[row]}, starting from {whole.base[0]}"
+        found.append((heading, list(zip(shown, (line["text"] for line in lines), strict=True))))
     return found
 
 
