@@ -2,9 +2,11 @@
 
     python benchmarks/truth.py oracle --leads 75000 --seeds 1 2 3
     python benchmarks/truth.py shuffled --leads 6000 --seeds 1 2 3 4 5 6 7 8 9 10
+    python benchmarks/truth.py clean --leads 4000 --seeds $(seq 40)
 
 The oracle is P(win within the horizon | everything observable before as_of), by the exact filter of the
-simulated world. Nothing here reads it before the model is judged.
+simulated world. Nothing here reads it before the model is judged. Clean worlds hold no leak among what the project
+declares: whatever the leak hunt of a training leaves out there, it leaves out by mistake.
 """
 
 from __future__ import annotations
@@ -55,13 +57,24 @@ def examine(folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def hunt(folder: Path) -> dict[str, Any]:
+    """What the leak hunt says of one world."""
+    from pipeline.config import load_project
+    from pipeline.leak_hunt import hunt_leaks
+    from pipeline.tables import load_tables
+
+    project = load_project(folder / "lead-scoring.toml")
+    found = hunt_leaks(project, load_tables(project))[1].to_json()
+    return {name: [each["column"] for each in suspects] for name, suspects in found.items()}
+
+
 def main() -> None:
     """Run the worlds asked for and print one JSON line each."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("world", choices=["oracle", "shuffled"])
+    parser.add_argument("world", choices=["oracle", "shuffled", "clean"])
     parser.add_argument("--leads", type=int, default=75_000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     asked = parser.parse_args()
@@ -72,7 +85,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             settings = WorldSettings(n_leads=asked.leads, seed=seed, shuffle_labels=asked.world == "shuffled")
             simulate_to_folder(settings, Path(scratch))
-            found = examine(Path(scratch))
+            found = (hunt if asked.world == "clean" else examine)(Path(scratch))
         print(json.dumps({"seed": seed, **found, "seconds": round(time.perf_counter() - start)}), flush=True)
 
 

@@ -68,7 +68,7 @@ def clean_events(
 ) -> CleanedEvents:
     """Events sorted and cleaned.
 
-    Removed and counted: declared outcome event types, events of internal staff, events before the lead
+    Removed and counted: declared outcome event types, barred types, events of internal staff, events before the lead
     existed, exact duplicates (in when they occurred, too), bot bursts. Whether an event stays never depends on
     a later event, save for bot bursts, which carry the moment from which they are told.
     """
@@ -82,6 +82,7 @@ def clean_events(
 
     lead = pd.Index(leads["lead_id"]).get_indexer(pd.Index(events["lead_id"]))
     remove("outcome_event", np.isin(kind_text, outcome_events))
+    remove("barred", np.isin(kind_text, settings.barred))
     column = settings.internal_column
     if column is not None and column in events:
         remove("internal", _is_internal(events[column], settings.internal_values))

@@ -75,6 +75,7 @@ class AttributeSettings(Settings):
 
     `at_creation`: fixed when the lead was made. `history`: the value at as_of from `field_changes`.
     `current`: today's value; barred from training wherever the past is rebuilt, unless `waived` by name.
+    `trusted`: columns that the leak hunt of a training does not bar, whatever they look like.
     """
 
     at_creation: AttributeGroup = AttributeGroup()
@@ -82,6 +83,7 @@ class AttributeSettings(Settings):
     current: AttributeGroup = AttributeGroup()
     barred: tuple[str, ...] = ()
     waived: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
     max_categories: Annotated[int, Field(ge=2, le=250)] = 40
     min_category_rows: Annotated[int, Field(ge=1)] = 20
     max_unseen_share: Annotated[float, Field(gt=0, le=1)] = 0.5
@@ -128,6 +130,8 @@ class EventSettings(Settings):
     max_types: Annotated[int, Field(ge=1, le=200)] = 30
     bot_events: Annotated[int, Field(ge=2)] = 10
     bot_window: PositiveDuration = parse_duration("2s")
+    barred: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
     internal_column: str | None = None
     internal_values: tuple[str, ...] = ()
     use_value: bool = True

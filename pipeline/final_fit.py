@@ -26,6 +26,7 @@ from models.scorer import Scorer
 from models.trainer import Evaluation
 from pipeline.config import Project
 from pipeline.dataset import Dataset
+from pipeline.leak_hunt import LeakHunt
 from pipeline.record import Verdict
 
 __all__ = ["FinalFit", "question_of"]
@@ -54,6 +55,7 @@ class FinalFit:
     project: Project
     dataset: Dataset
     tables: Tables
+    hunt: LeakHunt
     evaluation: Evaluation | None
     verdict: Verdict
     champion: Bundle | None
@@ -121,6 +123,7 @@ class FinalFit:
                 "conversions": int(self.dataset.y.sum()),
             },
             "other_share": {f.name: float(np.mean(X[:, i] == len(f.levels))) for i, f in categories},
+            "leak_hunt": self.hunt.to_json(),
             "digests": self.tables.digests,
             "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         }

@@ -24,6 +24,7 @@ from models.trainer import Evaluation, Examples, evaluate
 from pipeline.config import Project
 from pipeline.dataset import Dataset, check_quarantine, labelled_dataset
 from pipeline.final_fit import FinalFit, question_of
+from pipeline.leak_hunt import LeakHunt, hunt_leaks
 from pipeline.record import TrainingRecord, Verdict
 from pipeline.tables import load_tables
 from pipeline.verdict import verdict_words
@@ -92,6 +93,8 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
 
     tables = tables or load_tables(project, tell)
     check_quarantine(project, tables)
+    tell("looking for leaks")
+    project, hunt = hunt_leaks(project, tables)
     dataset = labelled_dataset(project, tables)
     leads, won = len(np.unique(dataset.lead_code)), int(dataset.y.sum())
     tell(f"{len(dataset.y):,} examples of {leads:,} leads, {won:,} conversions")
@@ -101,15 +104,16 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
     try:
         evaluation = evaluate(examples, catalogue, project.plan, anchors, tell)
     except NoModelError as error:
-        raise NoModelError(f"{error}{_table_instead(project, dataset, tables, tell)}") from error
+        raise NoModelError(f"{error}{_table_instead(project, dataset, tables, hunt, tell)}") from error
     check = _against_champion(champion, evaluation, dataset, examples, catalogue, project)
     verdict = _verdict(evaluation, check)
     with tempfile.TemporaryDirectory() as scratch:
-        outcome = FinalFit(project, dataset, tables, evaluation, verdict, champion)
+        outcome = FinalFit(project, dataset, tables, hunt, evaluation, verdict, champion)
         bundle = outcome.write(Path(scratch) / "bundle", tell)
         record = TrainingRecord(
             project=project, dataset=dataset, catalogue=outcome.catalogue, evaluation=evaluation, bundle=bundle,
-            champion_check=check, verdict=verdict, words=verdict_words(verdict, evaluation, check, dataset),
+            champion_check=check, verdict=verdict,
+            words=(*verdict_words(verdict, evaluation, check, dataset), *hunt.words()),
             quarantined=_quarantined(tables), cleaned=dataset.data.events.removed,
             warnings=tuple(each.message for each in tables.warnings) + evaluation.notes, digests=tables.digests,
         )  # fmt: skip
@@ -137,10 +141,10 @@ def development_examples(project: Project, dataset: Dataset, tell: Tell) -> tupl
     return examples, catalogue
 
 
-def _table_instead(project: Project, dataset: Dataset, tables: Tables, tell: Tell) -> str:
+def _table_instead(project: Project, dataset: Dataset, tables: Tables, hunt: LeakHunt, tell: Tell) -> str:
     """Where there is too little to learn from, the user's points table still scores."""
     with tempfile.TemporaryDirectory() as scratch:
-        fit = FinalFit(project, dataset, tables, None, "refused", None)
+        fit = FinalFit(project, dataset, tables, hunt, None, "refused", None)
         bundle = fit.write(Path(scratch) / "bundle", tell)
         if bundle is None:
             return ""

@@ -10,7 +10,7 @@ import pandas as pd
 from features.contracts import CONTRACT, Tables
 from features.settings import StaticSettings
 from pipeline.audit.findings import clock_findings, column_findings, event_findings, table_findings
-from pipeline.audit.frames import LeadHistory, lead_history, raw_columns
+from pipeline.audit.frames import AuditColumn, LeadHistory, lead_history, raw_columns
 from pipeline.audit.leaks import suspect_columns
 from pipeline.audit.log_tests import suspect_event_types, suspect_fields
 from pipeline.audit.rates import base_rates, count_conversions
@@ -18,7 +18,7 @@ from pipeline.audit.result import Audit, Finding, Suspect, TableShape
 from pipeline.config import Project
 from pipeline.tables.load import load_tables
 
-__all__ = ["audit_project"]
+__all__ = ["audit_project", "suspects_of"]
 
 
 def audit_project(project: Project, tables: Tables | None = None) -> Audit:
@@ -37,9 +37,7 @@ def audit_project(project: Project, tables: Tables | None = None) -> Audit:
     tables = load_tables(project) if tables is None else tables
     history = lead_history(project, tables)
     columns = raw_columns(project, tables)
-    suspects = suspect_columns(columns, history, tables.leads["account_id"].notna().to_numpy())
-    suspects = _merged(suspects, suspect_fields(tables, history, project))
-    suspects += suspect_event_types(tables, history, project)
+    suspects = _suspects(project, tables, history, columns)
     rates, of_rates = base_rates(history)
     conversions, of_examples = count_conversions(tables, history, project)
     findings = [
@@ -55,11 +53,25 @@ def audit_project(project: Project, tables: Tables | None = None) -> Audit:
         project=project.name,
         mode=project.snapshots.mode,
         tables=_shapes(tables),
-        suspects=tuple(sorted(suspects, key=lambda suspect: suspect.grade != "leak")),
+        suspects=suspects,
         findings=tuple(findings),
         rates=tuple(rates),
         conversions=conversions,
     )
+
+
+def suspects_of(project: Project, tables: Tables) -> tuple[Suspect, ...]:
+    """The leak hunt alone: suspected columns and event types, leaks first."""
+    return _suspects(project, tables, lead_history(project, tables), raw_columns(project, tables))
+
+
+def _suspects(
+    project: Project, tables: Tables, history: LeadHistory, columns: list[AuditColumn]
+) -> tuple[Suspect, ...]:
+    found = suspect_columns(columns, history, tables.leads["account_id"].notna().to_numpy())
+    found = _merged(found, suspect_fields(tables, history, project))
+    found += suspect_event_types(tables, history, project)
+    return tuple(sorted(found, key=lambda suspect: suspect.grade != "leak"))
 
 
 def _merged(first: list[Suspect], second: list[Suspect]) -> list[Suspect]:

@@ -1,0 +1,115 @@
+"""The leak hunt of a training: what knows the outcome is left out, said, and noted with the model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from features.contracts import Tables
+from features.points import resolve_rules
+from pipeline.audit.result import Suspect
+from pipeline.audit.run import suspects_of
+from pipeline.config import Project
+
+__all__ = ["LeakHunt", "hunt_leaks"]
+
+
+@dataclass(frozen=True)
+class LeakHunt:
+    """Suspects among what the project would use, by what became of them.
+
+    Attributes
+    ----------
+    left_out : graded `leak`; no feature of this training reads them.
+    trusted : graded `leak`, used all the same: the project vouches for them.
+    in_points : graded `leak`, but a rule of the project's own points table reads them.
+    to_ask : graded `look`; used.
+    """
+
+    left_out: tuple[Suspect, ...] = ()
+    trusted: tuple[Suspect, ...] = ()
+    in_points: tuple[Suspect, ...] = ()
+    to_ask: tuple[Suspect, ...] = ()
+
+    def words(self) -> tuple[str, ...]:
+        """A sentence for each that a person should know of, with its evidence and the cure."""
+        said = [
+            f"Left out by the leak hunt: {each.column} ({_evidence(each)}). "
+            f'If it is known before the outcome, vouch for it: {_setting(each)} = ["{each.column}"].'
+            for each in self.left_out
+        ]
+        said += [
+            f"Used on your word, though it looks like a leak: {each.column} ({_evidence(each)})."
+            for each in self.trusted
+        ]
+        said += [
+            f"Your points table reads {each.column}, which looks like a leak ({_evidence(each)})."
+            for each in self.in_points
+        ]
+        said += [f"Ask who fills in {each.column}, and when: {_evidence(each)}." for each in self.to_ask]
+        return tuple(said)
+
+    def to_json(self) -> dict[str, list[dict[str, Any]]]:
+        """Plain values for the bundle's manifest."""
+        return {name: [asdict(each) for each in getattr(self, name)] for name in self.__dataclass_fields__}
+
+
+def hunt_leaks(project: Project, tables: Tables) -> tuple[Project, LeakHunt]:
+    """The project without what knows the outcome, and what was found.
+
+    Attributes that would be features and are graded `leak` are barred, event types are too; unless they
+    stand in `attributes.trusted` or `events.trusted`. Fields read from the log as of each moment are left
+    alone: their last value may know the outcome, the one before it does not.
+    """
+    used = [each for each in suspects_of(project, tables) if _is_feature(each, project)]
+    rules = resolve_rules(project.points, project.attributes)
+    ruled = {str(rule.attribute).partition(".")[0] for rule in rules} | {str(rule.event) for rule in rules}
+    trusted = {*project.attributes.trusted, *project.events.trusted}
+    found: dict[str, list[Suspect]] = {"left_out": [], "trusted": [], "in_points": [], "to_ask": []}
+    for each in used:
+        names = {each.column, _name(each, project)}
+        if each.grade == "look":
+            found["to_ask"].append(each)
+        elif names & trusted:
+            found["trusted"].append(each)
+        else:
+            found["in_points" if names & ruled else "left_out"].append(each)
+    hunt = LeakHunt(**{name: tuple(each) for name, each in found.items()})
+    return _without(project, hunt.left_out), hunt
+
+
+def _is_feature(suspect: Suspect, project: Project) -> bool:
+    if suspect.table == "events":
+        return suspect.column not in project.events.barred
+    name = _name(suspect, project)
+    is_usable = suspect.use == "at_creation" or project.snapshots.mode == "static"
+    return suspect.use != "barred" and (
+        (is_usable and name in project.attributes.kinds()) or name in project.attributes.waived
+    )
+
+
+def _name(suspect: Suspect, project: Project) -> str:
+    """The project's own name of a column of a file."""
+    table = getattr(project.data, suspect.table, None)
+    columns: dict[str, str] = {} if table is None else table.columns
+    return next((ours for ours, theirs in columns.items() if theirs == suspect.column), suspect.column)
+
+
+def _without(project: Project, suspects: tuple[Suspect, ...]) -> Project:
+    columns = [_name(each, project) for each in suspects if each.table != "events"]
+    kinds = [each.column for each in suspects if each.table == "events"]
+    attributes, events = project.attributes, project.events
+    return project.model_copy(
+        update={
+            "attributes": attributes.model_copy(update={"barred": (*attributes.barred, *columns)}),
+            "events": events.model_copy(update={"barred": (*events.barred, *kinds)}),
+        }
+    )
+
+
+def _evidence(suspect: Suspect) -> str:
+    return suspect.evidence.rstrip(".")
+
+
+def _setting(suspect: Suspect) -> str:
+    return "events.trusted" if suspect.table == "events" else "attributes.trusted"
