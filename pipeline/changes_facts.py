@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from features.hindsight import known_before
 from features.prepare import Prepared
 from features.view import RowView
 from models.bundle import Bundle
+from pipeline.score import why_unknown
 
 __all__ = ["Facts", "facts_of", "history_fields", "moment_text", "require_open", "tables_around"]
 
@@ -183,7 +183,7 @@ def tables_around(tables: Tables, lead_id: str) -> Tables:
     leads = tables.leads
     is_lead = (leads["lead_id"] == lead_id).to_numpy(dtype=bool)
     if not is_lead.any():
-        raise InputError(_why_unknown(tables, lead_id))
+        raise InputError(why_unknown(tables, lead_id))
     account = leads["account_id"].to_numpy(dtype=object)[is_lead][0]
     mates = is_lead if pd.isna(account) else is_lead | (leads["account_id"] == account).to_numpy(dtype=bool)
     near = leads[mates]
@@ -202,17 +202,6 @@ def tables_around(tables: Tables, lead_id: str) -> Tables:
 
 def _of_leads(frame: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["lead_id"].isin(leads["lead_id"])].reset_index(drop=True)
-
-
-def _why_unknown(tables: Tables, lead_id: str) -> str:
-    held = tables.quarantine[tables.quarantine["table"] == "leads"]
-    held = held[held["lead_id"] == lead_id]
-    if len(held):
-        return f"Lead '{lead_id}' is in quarantine: {held.iloc[0]['code']}, {held.iloc[0]['detail']}."
-    near = difflib.get_close_matches(lead_id, [str(each) for each in tables.leads["lead_id"]], n=1)
-    return f"There is no lead '{lead_id}' in the leads table." + (
-        f" Did you mean '{near[0]}'?" if near else ""
-    )
 
 
 def require_open(data: Prepared, lead_id: str, since: int, as_of: int) -> None:

@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 
 from features.errors import ConfigError, InputError, LeadScoringError, OutputError
-from pipeline.console import plain_console, progress_lines
+from pipeline.console import plain_console, printable, progress_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -374,7 +374,7 @@ def _run(command: Callable[[], None]) -> int:
         command()
     except LeadScoringError as error:
         Console(stderr=True, highlight=False).print(
-            f"{type(error).__name__}: {error}", markup=False, soft_wrap=True
+            f"{type(error).__name__}: {printable(str(error))}", markup=False, soft_wrap=True
         )
         return error.exit_code
     except OSError as error:
@@ -390,4 +390,4 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a sign the console has no place for must not end the work
-    sys.exit(_run(app))
+    sys.exit(_run(lambda: app(prog_name="lead-scoring")))

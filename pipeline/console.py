@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-__all__ = ["plain_console", "progress_lines"]
+__all__ = ["plain_console", "printable", "progress_lines"]
 
 
 def plain_console() -> Console:
@@ -25,3 +25,11 @@ def progress_lines(console: Console, title: str) -> Iterator[Callable[[str], Non
         return
     with console.status(f"{title} ...") as status:
         yield lambda step: status.update(f"{title}: {step}")
+
+
+def printable(text: str) -> str:
+    """The text with its lines; signs that steer a terminal, such as those of a hostile id, are spelled out."""
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
+        for each in text
+    )

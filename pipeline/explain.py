@@ -16,7 +16,7 @@ from models.rounding import whole_points
 from models.scorer import Scorer
 from models.wording import Wording
 from pipeline.config import Project
-from pipeline.score import OpenLeads, leads_to_score, reason_lines, scored_chunks
+from pipeline.score import OpenLeads, leads_to_score, reason_lines, scored_chunks, why_unknown
 
 if TYPE_CHECKING:
     from pipeline.changes import Change
@@ -176,14 +176,4 @@ def _why_not(leads: OpenLeads, tables: Tables, lead_id: str) -> str:
     moment = "" if leads.as_of == NEVER else f" at {np.datetime64(leads.as_of, 'us')} UTC"
     if lead_id in leads.not_open:
         return f"Lead '{lead_id}' is not open{moment}: it was created later, or already has its outcome."
-    held = tables.quarantine[
-        (tables.quarantine["table"] == "leads") & (tables.quarantine["lead_id"] == lead_id)
-    ]
-    if len(held):
-        return f"Lead '{lead_id}' is in quarantine: {held.iloc[0]['code']}, {held.iloc[0]['detail']}."
-    import difflib
-
-    near = difflib.get_close_matches(lead_id, leads.lead_ids, n=1)
-    return f"There is no lead '{lead_id}' in the leads table." + (
-        f" Did you mean '{near[0]}'?" if near else ""
-    )
+    return why_unknown(tables, lead_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ __all__ = [
     "score_project",
     "scored_chunks",
     "tables_for",
+    "why_unknown",
 ]
 
 Float64 = NDArray[np.float64]
@@ -121,6 +123,18 @@ def leads_to_score(tables: Tables, bundle: Bundle, project: Project, as_of: pd.T
     rows = rows.take(np.argsort(ids[rows.lead], kind="stable"))
     not_open = np.setdiff1d(np.arange(len(ids)), rows.lead)
     return OpenLeads(data, rows, moment, sorted(str(each) for each in ids[not_open]))
+
+
+def why_unknown(tables: Tables, lead_id: str) -> str:
+    """Why there is no lead of this id: it is in quarantine, or not in the table; with the nearest id."""
+    held = tables.quarantine[tables.quarantine["table"] == "leads"]
+    held = held[held["lead_id"] == lead_id]
+    if len(held):
+        return f"Lead '{lead_id}' is in quarantine: {held.iloc[0]['code']}, {held.iloc[0]['detail']}."
+    near = difflib.get_close_matches(lead_id, [str(each) for each in tables.leads["lead_id"]], n=1)
+    return f"There is no lead '{lead_id}' in the leads table." + (
+        f" Did you mean '{near[0]}'?" if near else ""
+    )
 
 
 def scored_chunks(

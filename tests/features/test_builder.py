@@ -348,25 +348,6 @@ def test_history_is_missing_before_its_first_recorded_change(
     assert [levels[int(code)] for code in codes] == ["warm", "(unknown)"]
 
 
-def test_unseen_categories_share_one_bucket_and_case_does_not_matter(
-    make_tables: Any, sources: FeatureSources, open_at: Any, with_frame: Any
-) -> None:
-    base = {"created_at": START, "budget": 1.0, "email": "a@b.io", "job_title": "CEO", "account_id": None}
-    tables = make_tables(
-        [{"lead_id": "L1", "source": "Web", **base}, {"lead_id": "L2", "source": "ads", **base}]
-    )
-    _, catalogue = matrix(tables, sources, open_at)
-    later = make_tables(
-        [{"lead_id": "L1", "source": " WEB", **base}, {"lead_id": "L2", "source": "billboard", **base}]
-    )
-
-    found, _ = matrix(later, sources, open_at, catalogue)
-
-    feature = next(f for f in catalogue.features if f.source == "source" and f.family == "explicit")
-    assert feature.levels == ("ads", "web")
-    assert found["explicit__source__category"].tolist() == [1.0, 2.0]
-
-
 def test_points_follow_the_table(make_tables: Any, sources: FeatureSources, open_at: Any) -> None:
     base = {"created_at": START, "budget": 1.0, "email": "a@b.io", "job_title": "CEO", "account_id": None}
     views = [
