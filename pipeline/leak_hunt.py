@@ -46,7 +46,7 @@ class LeakHunt:
             f"Your points table reads {each.column}, which looks like a leak ({_evidence(each)})."
             for each in self.in_points
         ]
-        said += [f"Ask who fills in {each.column}, and when: {_evidence(each)}." for each in self.to_ask]
+        said += [f"Ask {_whom(each)} {each.column}, and when: {_evidence(each)}." for each in self.to_ask]
         return tuple(said)
 
     def to_json(self) -> dict[str, list[dict[str, Any]]]:
@@ -109,6 +109,10 @@ def _without(project: Project, suspects: tuple[Suspect, ...]) -> Project:
 
 def _evidence(suspect: Suspect) -> str:
     return suspect.evidence.rstrip(".")
+
+
+def _whom(suspect: Suspect) -> str:
+    return "what writes the event" if suspect.table == "events" else "who fills in"
 
 
 def _setting(suspect: Suspect) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,8 @@ def test_an_event_type_that_is_the_outcome_is_left_out(crm: Crm, tmp_path: Path)
     assert [each.column for each in hunt.left_out] == ["contract_sent"]
     assert found.events.barred == ("contract_sent",)
     assert 'events.trusted = ["contract_sent"]' in hunt.words()[0]
+    named = replace(hunt.left_out[0], grade="look", evidence="it is.")
+    assert LeakHunt(to_ask=(named,)).words() == ("Ask what writes the event contract_sent, and when: it is.",)
 
 
 def test_fields_read_from_the_log_as_of_each_moment_are_left_alone(crm: Crm) -> None:
