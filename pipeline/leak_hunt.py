@@ -58,13 +58,14 @@ def hunt_leaks(project: Project, tables: Tables) -> tuple[Project, LeakHunt]:
     """The project without what knows the outcome, and what was found.
 
     Attributes that would be features and are graded `leak` are barred, event types are too; unless they
-    stand in `attributes.trusted` or `events.trusted`. Fields read from the log as of each moment are left
-    alone: their last value may know the outcome, the one before it does not.
+    stand in `attributes.trusted`, `attributes.waived` or `events.trusted`. Fields read from the log as of
+    each moment are left alone: their last value may know the outcome, the one before it does not.
     """
     used = [each for each in suspects_of(project, tables) if _is_feature(each, project)]
     rules = resolve_rules(project.points, project.attributes)
     ruled = {str(rule.attribute).partition(".")[0] for rule in rules} | {str(rule.event) for rule in rules}
-    trusted = {*project.attributes.trusted, *project.events.trusted}
+    attributes = project.attributes
+    trusted = {*attributes.trusted, *attributes.waived, *project.events.trusted}
     found: dict[str, list[Suspect]] = {"left_out": [], "trusted": [], "in_points": [], "to_ask": []}
     for each in used:
         names = {each.column, _name(each, project)}

@@ -81,6 +81,17 @@ def test_what_the_project_vouches_for_is_used_and_said(name: str, tmp_path: Path
     assert hunt.words()[0].startswith("Used on your word, though it looks like a leak: Tag of the desk (")
 
 
+def test_a_waiver_is_the_projects_word_too(crm: Crm, tmp_path: Path) -> None:
+    path = crm.written(tmp_path / "lead-scoring.toml", whole=True)
+    loaded = load_project(path)
+    waived = loaded.attributes.model_copy(update={"waived": ("lead_status",)})
+
+    _, hunt = hunt_leaks(loaded.model_copy(update={"attributes": waived}), load_tables(loaded))
+
+    assert [each.column for each in hunt.trusted] == ["lead_status"]
+    assert hunt.left_out == ()
+
+
 def test_a_column_of_the_projects_own_points_table_is_named_and_kept(tmp_path: Path) -> None:
     project, hunt = hunted(flat(tmp_path, more=RULE))
 
