@@ -6,6 +6,7 @@ sees what training saw.
 
 from __future__ import annotations
 
+import difflib
 import math
 from typing import Annotated, Literal
 
@@ -97,7 +98,9 @@ class AttributeSettings(Settings):
             raise ValueError(f"attributes declared more than once: {', '.join(twice)}")
         stray = sorted(set(self.waived) - set(self.current.kinds()) - {PRIORITY})
         if stray:
-            raise ValueError(f"waived, but not declared under attributes.current: {', '.join(stray)}")
+            near = difflib.get_close_matches(stray[0], [*self.current.kinds(), PRIORITY], n=1, cutoff=0.5)
+            cure = f"; did you mean '{near[0]}'?" if near else ""
+            raise ValueError(f"waived, but not declared under attributes.current: {', '.join(stray)}{cure}")
         return self
 
     def availability(self) -> dict[str, Availability]:

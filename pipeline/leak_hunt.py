@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from features.contracts import Tables
+from features.errors import InputError
 from features.points import resolve_rules
 from pipeline.audit.result import Suspect
 from pipeline.audit.run import suspects_of
@@ -60,23 +62,43 @@ def hunt_leaks(project: Project, tables: Tables) -> tuple[Project, LeakHunt]:
     Attributes that would be features and are graded `leak` are barred, event types are too; unless they
     stand in `attributes.trusted`, `attributes.waived` or `events.trusted`. Fields read from the log as of
     each moment are left alone: their last value may know the outcome, the one before it does not.
+
+    Raises
+    ------
+    InputError
+        If `events.trusted` names a type that neither the events nor the project know.
     """
+    _refuse_stray_types(project, tables)
     used = [each for each in suspects_of(project, tables) if _is_feature(each, project)]
     rules = resolve_rules(project.points, project.attributes)
     ruled = {str(rule.attribute).partition(".")[0] for rule in rules} | {str(rule.event) for rule in rules}
-    attributes = project.attributes
-    trusted = {*attributes.trusted, *attributes.waived, *project.events.trusted}
+    of_columns = {*project.attributes.trusted, *project.attributes.waived}
     found: dict[str, list[Suspect]] = {"left_out": [], "trusted": [], "in_points": [], "to_ask": []}
     for each in used:
         names = {each.column, _name(each, project)}
+        trusted = project.events.trusted if each.table == "events" else of_columns
         if each.grade == "look":
             found["to_ask"].append(each)
-        elif names & trusted:
+        elif names.intersection(trusted):
             found["trusted"].append(each)
         else:
             found["in_points" if names & ruled else "left_out"].append(each)
     hunt = LeakHunt(**{name: tuple(each) for name, each in found.items()})
     return _without(project, hunt.left_out), hunt
+
+
+def _refuse_stray_types(project: Project, tables: Tables) -> None:
+    if not project.events.trusted:
+        return
+    there = sorted({*project.events.types, *(str(kind) for kind in tables.events["event_type"].unique())})
+    stray = [name for name in project.events.trusted if name not in there]
+    if stray:
+        near = difflib.get_close_matches(stray[0], there, n=1, cutoff=0.5)
+        cure = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(there) or 'none'}."
+        raise InputError(
+            f"{len(stray)} of {len(project.events.trusted)} names in events.trusted are no event type of this "
+            f"project; the first is {stray[0]!r}. {cure}"
+        )
 
 
 def _is_feature(suspect: Suspect, project: Project) -> bool:

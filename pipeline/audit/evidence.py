@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.asof import NEVER
 from features.durations import MICROSECONDS
+from pipeline.audit.aggregates import Aggregates, grows_with_age, repeats_today
 from pipeline.audit.frames import AuditColumn, LeadHistory
-from pipeline.audit.statistics import Power, coded, single_power, stickiness, sure_share, time_blocks
+from pipeline.audit.open_leads import closed_against_open
+from pipeline.audit.signs import Sign, Weight
+from pipeline.audit.statistics import (
+    Power,
+    coded,
+    period_share,
+    single_power,
+    stickiness,
+    sure_share,
+    time_blocks,
+)
 from pipeline.audit.words import NameHint, desk_values, name_hint
 
-__all__ = ["ColumnEvidence", "Sign", "examine"]
+__all__ = ["ColumnEvidence", "examine"]
 
 Int64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-Weight = Literal["conclusive", "strong", "some", "calendar"]
 _LEAST = 50
 _DAY = MICROSECONDS["d"]
-
-
-@dataclass(frozen=True)
-class Sign:
-    """One test that spoke: its kind, how much it weighs, and what was measured, in words."""
-
-    kind: str
-    weight: Weight
-    words: str
 
 
 @dataclass(frozen=True)
@@ -50,37 +50,41 @@ class ColumnEvidence:
         return [sign for sign in self.signs if sign.weight in weights]
 
 
-def examine(column: AuditColumn, history: LeadHistory, has_account: Mask) -> ColumnEvidence:
+def examine(
+    column: AuditColumn, history: LeadHistory, has_account: Mask, today: Aggregates | None = None
+) -> ColumnEvidence:
     """All single-column tests of one raw column.
 
-    Weights and limits, each with its reason:
+    Weights and limits, each with its reason; what `closed_against_open`, `repeats_today` and
+    `grows_with_age` find, they say themselves:
 
     - `label_copy`, conclusive: AUC alone >= .95, cross-fitted, within blocks of time. No fact of a lead known
       beforehand came near it on any real set tried; the best honest single column reached .76.
-    - `power`, conclusive from .90, strong from .80 (the length of a sales call reaches .84), some where the
-      lower 99 % bound is above .60: honest columns do that too, so it only counts with other evidence.
+    - `power`, conclusive from .90, strong from .80 (the length of a sales call reaches .84), telling where the
+      lower 99 % bound is above .70 (of the honest columns tried one, the time spent on a web site, reaches that: a
+      total to date), some above .60: honest columns do that too, so it only counts with other evidence.
     - `sure_values`, strong: 10 % of the leads or more hold values that all but settle the outcome (see
       `sure_share`); honest columns reached 8 %.
     - `missingness`, strong: the shares missing among won and lost differ by .25 or more; some from .15.
-    - `filled_when_closed`: filled far more often for closed leads than for open ones of the same time:
-      conclusive if the shares differ by .90, strong from .30.
-    - `tells_closed`: the value tells closed from open leads of the same time: AUC .95 conclusive, .85 strong.
     - `dated_at_outcome`, conclusive: half of the values or more lie within a day of the outcome, and most of
       them more than a day after creation; `dated_after_outcome`: a tenth lie later than the outcome.
     - `dated_later`, strong: a fifth of the dates lie more than a day after the lead's creation.
     - `filled_later`, strong: young leads lack it more often than older ones, by .30 or more.
     - `differs_when_fresh`, some: the value tells young leads from older ones, AUC >= .85.
     - `calendar_proxy`: neighbours in time share the value (stickiness >= .90) and it ranks leads better
-      across periods than within one, by .05 AUC: it tells the period, not the person.
+      across periods than within one, by .05 AUC: it tells the period, not the person. `tells_period`: such a
+      column that explains 90 % of the variance of the time order, whether or not the rate has moved so far.
     """
     rows = np.ones(len(history.y), bool) if column.table == "leads" else has_account
     codes = coded(column.values, is_numeric=column.kind != "text")
     known = rows & ~np.isnan(history.y)
     blocks = time_blocks(history.order) if history.is_ordered else np.zeros(len(rows), np.int64)
     signs: list[Sign] = []
-    power = _power(codes, column.is_missing, history, known, blocks, signs)
+    power = _power(codes, column, history, known, blocks, signs)
     _missingness(column.is_missing, history, known, blocks, signs)
-    _against_open(codes, column.is_missing, history, rows, blocks, signs)
+    signs += closed_against_open(codes, column.is_missing, history, rows, blocks)
+    signs += repeats_today(column, today) if today is not None else []
+    signs += grows_with_age(column, history, rows)
     _dates(column, history, signs)
     _fresh(codes, column.is_missing, history, rows, signs)
     _calendar(codes, history, known, blocks, signs)
@@ -89,18 +93,20 @@ def examine(column: AuditColumn, history: LeadHistory, has_account: Mask) -> Col
 
 
 def _power(
-    codes: Int64, missing: Mask, history: LeadHistory, known: Mask, blocks: Int64, signs: list[Sign]
+    codes: Int64, column: AuditColumn, history: LeadHistory, known: Mask, blocks: Int64, signs: list[Sign]
 ) -> Power | None:
     y = history.y
     whole = single_power(codes[known], y[known], blocks[known])
-    present = known & ~missing
-    is_partial = present.sum() < 0.99 * known.sum()
-    part = single_power(codes[present], y[present], blocks[present]) if is_partial else None
+    present = known & ~column.is_missing
+    is_number, is_partial = column.kind == "number", present.sum() < 0.99 * known.sum()
+    part = None
+    if is_partial or is_number:
+        part = single_power(codes[present], y[present], blocks[present], is_ordered=is_number)
     powers = [power for power in (whole, part) if power is not None]
     if not powers or whole is None:
         return None
     best = max(powers, key=lambda power: power.low)
-    where = " where it is filled" if best is part and best is not whole else ""
+    where = " where it is filled" if best is part and is_partial else ""
     words = (
         f"alone it ranks won above lost with AUC {best.auc:.2f}{where} (n = {best.n}, {best.n_positive} won)"
     )
@@ -110,6 +116,8 @@ def _power(
         signs.append(Sign("power", "conclusive", words))
     elif best.auc >= 0.80:
         signs.append(Sign("power", "strong", words))
+    elif best.low >= 0.70:
+        signs.append(Sign("power", "telling", words))
     elif best.low >= 0.60:
         signs.append(Sign("power", "some", words))
     share, count = sure_share(codes[known], y[known])
@@ -134,30 +142,6 @@ def _missingness(missing: Mask, history: LeadHistory, known: Mask, blocks: Int64
         f"missing for {of_won:.0%} of {int(won.sum())} won and {of_lost:.0%} of {int(lost.sum())} lost leads"
     )
     signs.append(Sign("missingness", "strong" if gap >= 0.25 else "some", words))
-
-
-def _against_open(
-    codes: Int64, missing: Mask, history: LeadHistory, rows: Mask, blocks: Int64, signs: list[Sign]
-) -> None:
-    closed, still = rows & history.is_closed, rows & ~history.is_closed
-    if min(closed.sum(), still.sum()) < _LEAST:
-        return
-    counts = f"{int(closed.sum())} closed and {int(still.sum())} open leads"
-    fill = single_power(
-        (~missing[rows]).astype(np.int64), history.is_closed[rows].astype(np.float64), blocks[rows]
-    )
-    gap = float(missing[still].mean() - missing[closed].mean())
-    if gap >= 0.30 and fill is not None and fill.low > 0.55:
-        of_closed, of_open = 1 - missing[closed].mean(), 1 - missing[still].mean()
-        words = f"filled for {of_closed:.0%} of closed, {of_open:.0%} of open ({counts})"
-        signs.append(Sign("filled_when_closed", "conclusive" if gap >= 0.90 else "strong", words))
-        return
-    told = single_power(codes[rows], history.is_closed[rows].astype(np.float64), blocks[rows])
-    if told is not None and told.auc >= 0.85:
-        words = (
-            f"today's value tells closed from open leads of the same time with AUC {told.auc:.2f} ({counts})"
-        )
-        signs.append(Sign("tells_closed", "conclusive" if told.auc >= 0.95 else "strong", words))
 
 
 def _dates(column: AuditColumn, history: LeadHistory, signs: list[Sign]) -> None:
@@ -222,10 +206,14 @@ def _calendar(codes: Int64, history: LeadHistory, known: Mask, blocks: Int64, si
     y = history.y[known]
     within = single_power(codes[known], y, blocks[known])
     across = single_power(codes[known], y, np.zeros(len(y), np.int64))
-    if within is None or across is None or across.auc < within.auc + 0.05:
-        return
-    words = (
-        f"neighbours in time share its value (stickiness {stuck:.2f}); AUC {across.auc:.2f} over the whole "
-        f"time, {within.auc:.2f} within a tenth of it (n = {across.n}): it tells the period, not the lead"
-    )
-    signs.append(Sign("calendar_proxy", "calendar", words))
+    share = period_share(codes[known], history.order[known])
+    told = f"neighbours in time share its value (stickiness {stuck:.2f})"
+    if within is not None and across is not None and across.auc >= within.auc + 0.05:
+        words = (
+            f"{told}; AUC {across.auc:.2f} over the whole time, {within.auc:.2f} within a tenth of it "
+            f"(n = {across.n}): it tells the period, not the lead"
+        )
+        signs.append(Sign("calendar_proxy", "calendar", words))
+    elif share >= 0.90:
+        words = f"{told} and it gives {share:.0%} of the order in time: it tells the period, not the lead"
+        signs.append(Sign("tells_period", "calendar", words))

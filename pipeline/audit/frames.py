@@ -66,6 +66,7 @@ class LeadHistory:
     is_ordered : whether the order is one of time.
     created, ended : (leads,) microseconds, `NEVER` where unknown; a reopened lead has no single end.
     is_young : (leads,) younger than the horizon (and delay) at the end of the data.
+    end, horizon : microseconds; `NEVER` and 0 in a flat export.
     """
 
     y: Float64
@@ -76,6 +77,8 @@ class LeadHistory:
     created: NDArray[np.int64]
     ended: NDArray[np.int64]
     is_young: Mask
+    end: int = NEVER
+    horizon: int = 0
 
 
 def read_source(project: Project, settings: TableSettings) -> Source:
@@ -124,7 +127,8 @@ def lead_history(project: Project, tables: Tables) -> LeadHistory:
     in_time = ended - created < project.target.horizon + project.target.outcome_delay
     y_in_time = np.where(np.isnan(y), np.nan, (spells.is_won[first] & in_time).astype(np.float64))
     ended = np.where(is_reopened, NEVER, ended)
-    return LeadHistory(y, y_in_time, is_closed, order, is_ordered, created, ended, is_young)
+    horizon = project.target.horizon
+    return LeadHistory(y, y_in_time, is_closed, order, is_ordered, created, ended, is_young, end, horizon)
 
 
 def _order(project: Project, tables: Tables, created: NDArray[np.int64]) -> tuple[Float64, bool]:

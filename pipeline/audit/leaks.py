@@ -8,24 +8,28 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audit.evidence import ColumnEvidence, Sign, examine
+from pipeline.audit.aggregates import Aggregates
+from pipeline.audit.evidence import ColumnEvidence, examine
 from pipeline.audit.frames import AuditColumn, LeadHistory
 from pipeline.audit.result import Grade, Suspect
+from pipeline.audit.signs import Sign
 from pipeline.audit.statistics import time_blocks
 
 __all__ = ["grade_of", "suspect_columns"]
 
 Mask = NDArray[np.bool_]
-_RANK = {"conclusive": 0, "strong": 1, "calendar": 2, "some": 3}
+_RANK = {"conclusive": 0, "strong": 1, "calendar": 2, "telling": 3, "some": 4}
 _REPORTED_WORDS = 3
 
 
-def suspect_columns(columns: list[AuditColumn], history: LeadHistory, has_account: Mask) -> list[Suspect]:
+def suspect_columns(
+    columns: list[AuditColumn], history: LeadHistory, has_account: Mask, today: Aggregates
+) -> list[Suspect]:
     """Suspects among the columns of leads and accounts, leaks first, then in the order of the file.
 
     Columns with the same missing pattern are judged together: what is filled in one act has one author.
     """
-    found = [examine(column, history, has_account) for column in columns if column.kind != "empty"]
+    found = [examine(column, history, has_account, today) for column in columns if column.kind != "empty"]
     found = _with_blocks(found, history)
     graded = [(each, grade_of(each)) for each in found]
     graded = _with_company(graded)
@@ -39,10 +43,10 @@ def grade_of(evidence: ColumnEvidence) -> Grade | None:
     - leak: one conclusive sign; or power and sure values both strong; or a name that tells the act of
       selling, or two values or more that do, together with any strong sign or power; or a weaker name
       (score, quality, profile ...) together with two independent signs.
-    - look: any other strong sign, and calendar proxies.
+    - look: any other strong sign, a telling one, and what tells the period.
     """
     conclusive, strong = evidence.has("conclusive"), evidence.has("strong")
-    measured = {sign.kind for sign in evidence.has("conclusive", "strong", "some")}
+    measured = {sign.kind for sign in evidence.has("conclusive", "strong", "telling", "some")}
     has_desk_use = evidence.hint == "strong" or len(evidence.desk_words) >= 2
     if evidence.has("calendar") and not conclusive:
         return "look"
@@ -52,7 +56,7 @@ def grade_of(evidence: ColumnEvidence) -> Grade | None:
         return "leak" if strong or "power" in measured else "look"
     if evidence.hint == "weak" and len(measured) >= 2 and strong:
         return "leak"
-    return "look" if strong else None
+    return "look" if strong or evidence.has("telling") else None
 
 
 def _with_blocks(found: list[ColumnEvidence], history: LeadHistory) -> list[ColumnEvidence]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from features.contracts import CONTRACT, Tables
 from features.settings import StaticSettings
+from pipeline.audit.aggregates import aggregates_of
 from pipeline.audit.findings import clock_findings, column_findings, event_findings, table_findings
 from pipeline.audit.frames import AuditColumn, LeadHistory, lead_history, raw_columns
 from pipeline.audit.leaks import suspect_columns
@@ -68,7 +69,8 @@ def suspects_of(project: Project, tables: Tables) -> tuple[Suspect, ...]:
 def _suspects(
     project: Project, tables: Tables, history: LeadHistory, columns: list[AuditColumn]
 ) -> tuple[Suspect, ...]:
-    found = suspect_columns(columns, history, tables.leads["account_id"].notna().to_numpy())
+    has_account = tables.leads["account_id"].notna().to_numpy()
+    found = suspect_columns(columns, history, has_account, aggregates_of(tables, history))
     found = _merged(found, suspect_fields(tables, history, project))
     found += suspect_event_types(tables, history, project)
     return tuple(sorted(found, key=lambda suspect: suspect.grade != "leak"))

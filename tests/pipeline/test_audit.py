@@ -5,131 +5,78 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from pipeline.audit import Audit, audit_project, render
+from pipeline.audit import audit_project, render
 from pipeline.config import load_project
+from tests.pipeline.audit_world import DAY, N, World, gappy
 
-N = 3_000
-START = np.datetime64("2024-01-01T08:00:00", "us")
-DAY = np.timedelta64(1, "D")
-Array = np.ndarray[Any, np.dtype[Any]]
-Plant = Callable[["_World"], None]
+Plant = Callable[[World], None]
 
 
-def _gappy(is_filled: Array, values: Array) -> pd.Series:
-    return pd.Series(values, dtype="str").where(is_filled)
-
-
-class _World:
-    """Leads over a year with honest columns; a plant adds one leak to `leads`, `events` or `changes`."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.rng = rng = np.random.default_rng(seed)
-        days = np.sort(rng.uniform(0, 366, N))
-        self.created = START + (days * 86_400_000_000).astype("timedelta64[us]")
-        source = rng.choice(["web", "fair", "referral"], N)
-        size = rng.lognormal(4, 1, N)
-        rate = 0.15 + 0.15 * (source == "referral") + 0.1 * (size > 100)
-        self.length = rng.exponential(25, N) + 2
-        self.is_closed = days + self.length < 366
-        self.won = rng.random(N) < rate
-        self.ended = self.created + (self.length * 86_400_000_000).astype("timedelta64[us]")
-        ids = [f"L{k:05d}" for k in range(N)]
-        self.leads = pd.DataFrame({"lead_id": ids, "created_at": self.created, "source": source})
-        self.leads["size"] = size.round()
-        self.leads["city"] = _gappy(rng.random(N) < 0.75, rng.choice(["Ulm", "Bonn", "Kiel"], N))
-        kind = np.where(self.won, "won", "lost")
-        outcomes = pd.DataFrame({"lead_id": ids, "occurred_at": self.ended, "outcome": kind})
-        self.outcomes = outcomes[self.is_closed]
-        times = self.created + (rng.random(N) * self.length * 86_400_000_000).astype("timedelta64[us]")
-        self.events = pd.DataFrame({"lead_id": ids, "occurred_at": times, "event_type": "visit"})
-        self.changes = pd.DataFrame({"lead_id": ids, "changed_at": self.created, "field": "city"})
-        self.changes["new_value"] = "Ulm"
-
-    def happen(self, who: Array, late_us: int, event_type: str) -> None:
-        """Add an event at the outcome of the chosen closed leads, so many microseconds later."""
-        rows = who & self.is_closed
-        when = self.ended[rows] + np.timedelta64(late_us, "us")
-        more = pd.DataFrame({"lead_id": self.leads["lead_id"][rows], "occurred_at": when})
-        self.events = pd.concat([self.events, more.assign(event_type=event_type)])
-
-    def audit(self, folder: Path, attributes: str = "") -> Audit:
-        """The audit of this world written as CSV files."""
-        tables = {"leads": self.leads, "events": self.events, "outcomes": self.outcomes}
-        tables["field_changes"] = self.changes
-        lines = ["[data]", 'data_end = "2025-01-01T00:00:00Z"']
-        for name, frame in tables.items():
-            frame.to_csv(folder / f"{name}.csv", index=False)
-            lines += [f"[data.{name}]", f'path = "{name}.csv"']
-        (folder / "lead-scoring.toml").write_text("\n".join([*lines, attributes]), encoding="utf-8")
-        return audit_project(load_project(folder / "lead-scoring.toml"))
-
-
-def _status(world: _World) -> None:
+def _status(world: World) -> None:
     closed = np.where(world.won, "Customer", "Closed Lost")
     world.leads["plan"] = np.where(world.is_closed, closed, "Working")
 
 
-def _noisy_copy(world: _World) -> None:
+def _noisy_copy(world: World) -> None:
     flip = world.rng.random(N) < 0.04
     known = world.is_closed & world.won
     world.leads["plan"] = np.where(known ^ flip, "a", "b")
 
 
-def _filled_when_closed(world: _World) -> None:
-    world.leads["plan"] = _gappy(world.is_closed, world.rng.choice(["x", "y"], N))
+def _filled_when_closed(world: World) -> None:
+    world.leads["plan"] = gappy(world.is_closed, world.rng.choice(["x", "y"], N))
 
 
-def _filled_for_won(world: _World) -> None:
+def _filled_for_won(world: World) -> None:
     chance = np.where(world.is_closed & world.won, 0.9, 0.3)
-    world.leads["plan"] = _gappy(world.rng.random(N) < chance, world.rng.choice(["x", "y"], N))
+    world.leads["plan"] = gappy(world.rng.random(N) < chance, world.rng.choice(["x", "y"], N))
 
 
-def _closing_date(world: _World) -> None:
-    world.leads["plan"] = _gappy(world.is_closed, world.ended.astype("datetime64[D]").astype(str))
+def _closing_date(world: World) -> None:
+    world.leads["plan"] = gappy(world.is_closed, world.ended.astype("datetime64[D]").astype(str))
 
 
-def _last_modified(world: _World) -> None:
+def _last_modified(world: World) -> None:
     touched = world.ended + 20 * DAY
     world.leads["plan"] = np.where(world.is_closed, touched.astype(str), world.created.astype(str))
 
 
-def _talk_minutes(world: _World) -> None:
+def _talk_minutes(world: World) -> None:
     won = world.is_closed & world.won
     minutes = world.rng.exponential(np.where(won, 20.0, 2.0))
     world.leads["call duration"] = minutes.round(2)
 
 
-def _desk_words(world: _World) -> None:
+def _desk_words(world: World) -> None:
     words = np.where(world.won & world.is_closed, "Will revert after call", "Ringing")
     random = world.rng.choice(["Ringing", "Busy", "Will revert after call"], N)
     world.leads["plan"] = np.where(world.rng.random(N) < 0.45, words, random)
 
 
-def _fill_later(world: _World) -> None:
+def _fill_later(world: World) -> None:
     old = world.created < np.datetime64("2024-11-20")
-    world.leads["plan"] = _gappy(old, world.rng.choice(["x", "y"], N))
+    world.leads["plan"] = gappy(old, world.rng.choice(["x", "y"], N))
 
 
-def _batch_scores(world: _World) -> None:
+def _batch_scores(world: World) -> None:
     tenth = np.arange(N) * 10 // N
     is_filled = (tenth > 2) & (tenth < 7)
     score = world.rng.normal(np.where(world.won & world.is_closed, 1.2, 0.0), 1.0).round(2)
     world.leads["plan score"] = np.where(is_filled, score, np.nan)
-    world.leads["plan index"] = _gappy(is_filled, world.rng.choice(["high", "low"], N))
+    world.leads["plan index"] = gappy(is_filled, world.rng.choice(["high", "low"], N))
 
 
-def _account_after(world: _World) -> None:
+def _account_after(world: World) -> None:
     world.leads["amount"] = np.where(world.is_closed & world.won, world.rng.exponential(900, N).round(), 0)
 
 
-def _changed_at_outcome(world: _World) -> None:
+def _changed_at_outcome(world: World) -> None:
     rows = world.is_closed
     more = pd.DataFrame({"lead_id": world.leads["lead_id"][rows], "changed_at": world.ended[rows]})
     world.changes = pd.concat([world.changes, more.assign(field="city", new_value="Bonn")])
@@ -152,7 +99,7 @@ def _changed_at_outcome(world: _World) -> None:
     ],
 )
 def test_a_planted_leak_is_named_a_leak(tmp_path: Path, plant: Plant, column: str, kinds: set[str]) -> None:
-    world = _World()
+    world = World()
     plant(world)
 
     suspects = {suspect.column: suspect for suspect in world.audit(tmp_path).suspects}
@@ -164,7 +111,7 @@ def test_a_planted_leak_is_named_a_leak(tmp_path: Path, plant: Plant, column: st
 
 @pytest.mark.parametrize(("plant", "kind"), [(_filled_for_won, "missingness"), (_fill_later, "filled_later")])
 def test_doubtful_filling_is_something_to_look_at(tmp_path: Path, plant: Plant, kind: str) -> None:
-    world = _World()
+    world = World()
     plant(world)
 
     (suspect,) = world.audit(tmp_path).suspects
@@ -175,13 +122,13 @@ def test_doubtful_filling_is_something_to_look_at(tmp_path: Path, plant: Plant, 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_clean_world_has_no_suspect(tmp_path: Path, seed: int) -> None:
-    audit = _World(seed).audit(tmp_path)
+    audit = World(seed).audit(tmp_path)
 
     assert audit.suspects == ()
 
 
 def test_a_desk_like_name_alone_names_nothing(tmp_path: Path) -> None:
-    world = _World()
+    world = World()
     for name in ("lead status", "close date", "Last Activity", "tags", "lead score"):
         world.leads[name] = world.rng.choice(["Ringing", "Busy", "Closed by phone"], N)
 
@@ -189,7 +136,7 @@ def test_a_desk_like_name_alone_names_nothing(tmp_path: Path) -> None:
 
 
 def test_event_types_at_and_after_the_outcome_are_named(tmp_path: Path) -> None:
-    world = _World()
+    world = World()
     world.happen(world.won, -3_000, "contract_signed")
     world.happen(~world.won, 60_000_000, "survey_sent")
 
@@ -202,7 +149,7 @@ def test_event_types_at_and_after_the_outcome_are_named(tmp_path: Path) -> None:
 
 
 def test_a_declared_outcome_event_is_no_suspect(tmp_path: Path) -> None:
-    world = _World()
+    world = World()
     world.happen(world.won, 0, "contract_signed")
 
     audit = world.audit(tmp_path, '[target]\noutcome_events = ["contract_signed"]')
@@ -211,7 +158,7 @@ def test_a_declared_outcome_event_is_no_suspect(tmp_path: Path) -> None:
 
 
 def test_barred_columns_are_reported_as_barred(tmp_path: Path) -> None:
-    world = _World()
+    world = World()
     _status(world)
 
     audit = world.audit(tmp_path, '[attributes]\nbarred = ["plan"]')
@@ -220,7 +167,7 @@ def test_barred_columns_are_reported_as_barred(tmp_path: Path) -> None:
 
 
 def test_a_field_declared_fixed_that_the_log_shows_changing_is_looked_at(tmp_path: Path) -> None:
-    world = _World()
+    world = World()
     later = world.changes.assign(changed_at=world.created + 2 * DAY).head(600)
     world.changes = pd.concat([world.changes, later[world.length[:600] > 3]])
 
@@ -248,8 +195,37 @@ def test_what_tells_the_period_is_a_calendar_proxy(tmp_path: Path) -> None:
     assert any(finding.code == "rate_moves" for finding in audit.findings)
 
 
+@pytest.mark.parametrize(("strength", "is_named"), [(0.954, True), (0.545, False)])
+def test_a_score_as_strong_as_no_honest_column_is_something_to_ask_about(
+    tmp_path: Path, strength: float, is_named: bool
+) -> None:
+    """AUC .75 and .65: the weaker is no stronger than honest columns, and nothing else tells them apart."""
+    world = World()
+
+    suspect = world.extra(
+        (world.rng.normal(size=N) + strength * (world.won & world.is_closed)).round(3), tmp_path
+    )
+
+    assert (suspect is not None) == is_named
+    assert suspect is None or (suspect.grade, suspect.kinds) == ("look", ("power",))
+
+
+@pytest.mark.parametrize("form", ["month", "number"])
+def test_what_gives_the_order_in_time_is_named_though_the_rate_has_not_moved(
+    tmp_path: Path, form: str
+) -> None:
+    world = World()
+    month = pd.Series(world.created).dt.strftime("%Y-%m")
+
+    suspect = world.extra(month if form == "month" else 500 + 7 * np.arange(N), tmp_path)
+
+    assert suspect is not None
+    assert (suspect.grade, suspect.kinds[0]) in {("look", "tells_period"), ("look", "calendar_proxy")}
+    assert "it tells the period, not the lead" in suspect.evidence
+
+
 def test_clock_problems_are_found(tmp_path: Path) -> None:
-    world = _World()
+    world = World()
     burst = np.datetime64("2024-06-01T09:00:00", "us") + np.arange(900) * np.timedelta64(1, "s")
     world.leads.loc[:899, "created_at"] = burst
     world.events["occurred_at"] = world.events["occurred_at"].to_numpy().astype("datetime64[D]")
@@ -262,7 +238,7 @@ def test_clock_problems_are_found(tmp_path: Path) -> None:
 
 
 def test_events_are_cleaned_and_counted(tmp_path: Path) -> None:
-    world = _World()
+    world = World()
     world.events = pd.concat([world.events, world.events.head(40)])
     world.events = pd.concat([world.events, *[world.events.tail(1)] * 12])
     last = world.events["occurred_at"].iloc[-1]
@@ -275,7 +251,7 @@ def test_events_are_cleaned_and_counted(tmp_path: Path) -> None:
 
 
 def test_the_audit_goes_into_json_and_onto_the_screen(tmp_path: Path) -> None:
-    world = _World()
+    world = World()
     _status(world)
     world.leads["one"] = "same"
     audit = world.audit(tmp_path, '[attributes.current]\ncategory = ["plan"]')
@@ -293,7 +269,7 @@ def test_the_audit_goes_into_json_and_onto_the_screen(tmp_path: Path) -> None:
 
 
 def test_the_same_data_give_the_same_audit(tmp_path: Path) -> None:
-    world = _World()
+    world = World()
     _talk_minutes(world)
 
     assert world.audit(tmp_path).to_json() == world.audit(tmp_path).to_json()

@@ -216,6 +216,30 @@ def test_what_happens_to_young_leads_moves_no_label(tmp_path: Path) -> None:
     assert quiet.left_out["immature"] > winning.left_out["immature"] > 0
 
 
+@pytest.mark.parametrize("mode", ['every = "7d"', 'mode = "age"\nages = ["12h", "8d"]'])
+def test_a_young_cohort_moves_the_base_rate_by_nothing(tmp_path: Path, mode: str) -> None:
+    """Leads created after the last mature as_of: many, half of them won at once, and no label moves."""
+    leads = [f"o{n:02d},2025-01-{1 + n % 20:02d}T00:00Z,red" for n in range(60)]
+    days = pd.Timestamp("2025-01-01") + pd.to_timedelta([1 + n % 20 + n % 17 for n in range(50)], unit="D")
+    kinds = ["lost" if n % 3 else "won" for n in range(50)]
+    ends = [
+        f"o{n:02d},{day:%Y-%m-%d}T06:00Z,{kind}"
+        for n, (day, kind) in enumerate(zip(days, kinds, strict=True))
+    ]
+    young = [f"y{n:03d},2025-02-{20 + n % 8}T00:00Z,red" for n in range(400)]
+    quick = [f"y{n:03d},2025-02-28T01:00Z,won" for n in range(200)]
+    for name in ("without", "with"):
+        (tmp_path / name).mkdir()
+
+    without = _dataset(_crm(tmp_path / "without", leads, ends, mode))
+    with_young = _dataset(_crm(tmp_path / "with", leads + young, ends + quick, mode))
+
+    assert 0.05 < without.y.mean() < 0.5
+    assert with_young.y.mean() - without.y.mean() == 0.0
+    assert _ids(with_young) == _ids(without)
+    assert with_young.left_out["immature"] > without.left_out["immature"]
+
+
 def test_ages_are_measured_from_creation(tmp_path: Path) -> None:
     leads = ["w,2025-01-20T06:00Z,red", "late,2025-02-27T00:00Z,red"]
     project = _crm(tmp_path, leads, ["w,2025-02-04T00:00Z,won"], 'mode = "age"\nages = ["12h", "8d", "30d"]')

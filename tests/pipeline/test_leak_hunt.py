@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.errors import InputError
 from pipeline.config import load_project
 from pipeline.leak_hunt import LeakHunt, hunt_leaks
 from pipeline.tables import load_tables
@@ -90,6 +91,28 @@ def test_a_waiver_is_the_projects_word_too(crm: Crm, tmp_path: Path) -> None:
 
     assert [each.column for each in hunt.trusted] == ["lead_status"]
     assert hunt.left_out == ()
+
+
+def test_a_column_is_not_vouched_for_by_an_event_of_its_name(tmp_path: Path) -> None:
+    project = flat(tmp_path, more='\n[events]\ntrusted = ["tag"]\n[events.types.tag]\nstage = "decision"\n')
+
+    _, hunt = hunted(project)
+
+    assert [each.column for each in hunt.left_out] == ["Tag of the desk"]
+    assert hunt.trusted == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"), [("demo_requst", "Did you mean 'demo_request'"), ("xyz", "There are: ")]
+)
+def test_a_trusted_event_type_that_is_not_there_is_refused(crm: Crm, name: str, cure: str) -> None:
+    loaded = load_project(crm.whole / "lead-scoring.toml")
+    events = loaded.events.model_copy(update={"trusted": ("demo_request", name)})
+
+    with pytest.raises(
+        InputError, match=rf"1 of 2 names in events\.trusted .* the first is '{name}'\. {cure}"
+    ):
+        hunt_leaks(loaded.model_copy(update={"events": events}), load_tables(loaded))
 
 
 def test_a_column_of_the_projects_own_points_table_is_named_and_kept(tmp_path: Path) -> None:
