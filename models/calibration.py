@@ -112,6 +112,22 @@ class Calibration:
             return np.asarray(low * expit(-values) + high * expit(values))
         return np.full(values.shape, self.coefficients[0] if self.kind == "platt" else 1.0)
 
+    def shifted(self, value: float) -> Calibration:
+        """The same map with a constant added to its log-odds.
+
+        Examples
+        --------
+        >>> Calibration("beta", (1.0, 2.0, 0.5)).shifted(-0.5).coefficients
+        (1.0, 2.0, 0.0)
+        """
+        if value == 0.0 or self.kind == "identity":
+            return self
+        moved = list(self.coefficients)
+        places = range(2, len(moved), 2) if self.kind == "isotonic" else (len(moved) - 1,)
+        for place in places:
+            moved[place] += value
+        return Calibration(self.kind, tuple(moved))
+
     def to_json(self) -> dict[str, object]:
         """The numbers as a JSON object; `from_json` gives the same bits back."""
         return {"kind": self.kind, "coefficients": list(self.coefficients)}

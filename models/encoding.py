@@ -16,6 +16,7 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 RECENT_DAYS = 14.0
 _FARTHEST = 1e6
+_MOST_DEVIATIONS = 20.0  # a root beyond this is no longer what the fit has seen
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Encoding:
     ----------
     feature : (columns,) position of the feature a column belongs to.
     level : (columns,) the category index a column stands for, -2 for "missing", -1 for a number.
-    shape : (columns,) how a number is transformed: "log", "decay" or "plain".
+    shape : (columns,) how a number is transformed: "log", "root", "decay" or "plain".
     center, scale : (columns,) mean and standard deviation on the fit's rows, after the transformation.
     """
 
@@ -41,6 +42,8 @@ class Encoding:
         encoded = np.empty((len(X), len(self.feature)))
         for number in range(len(self.feature)):
             encoded[:, number] = (self._raw(X, number) - self.center[number]) / self.scale[number]
+            if self.shape[number] == "root":
+                np.clip(encoded[:, number], -_MOST_DEVIATIONS, _MOST_DEVIATIONS, out=encoded[:, number])
         np.nan_to_num(encoded, copy=False, nan=0.0, posinf=_FARTHEST, neginf=-_FARTHEST)
         return encoded
 
@@ -87,8 +90,7 @@ def learn_encoding(X: Float64, catalogue: Catalogue, chosen: Int64, least_rows: 
                 (k, "plain", (column == k).astype(np.float64)) for k in range(len(feature.levels) + 1)
             ]
         else:
-            shape = _shape_of(feature)
-            candidates.append((-1, shape, _transformed(column, shape)))
+            candidates += [(-1, shape, _transformed(column, shape)) for shape in _shapes_of(feature)]
         for level, shape, values in candidates:
             if varies := _spread(values, least_rows):
                 columns.append((int(position), level, shape, *varies))
@@ -99,22 +101,25 @@ def learn_encoding(X: Float64, catalogue: Catalogue, chosen: Int64, least_rows: 
     )  # fmt: skip
 
 
-def _shape_of(feature: Feature) -> str:
-    if feature.unit in {"count", "intensity", "per day", "number"}:
-        return "log"
-    return (
-        "decay"
-        if feature.unit == "days" and feature.op in {"days_since"}
-        else "log"
-        if feature.unit == "days"
-        else "plain"
-    )
+def _shapes_of(feature: Feature) -> tuple[str, ...]:
+    """How a number enters the margin; amounts and days since in two forms, for the fit to weigh.
+
+    A root beside the logarithm, or the decay, lets the margin go on rising where the other has flattened, and still
+    grows slower than the number itself, so that one huge value can't carry a lead away.
+    """
+    if feature.unit == "number":
+        return ("log", "root")
+    if feature.unit == "days" and feature.op == "days_since":
+        return ("decay", "root")
+    return ("log",) if feature.unit in {"count", "intensity", "per day", "days"} else ("plain",)
 
 
 def _transformed(column: Float64, shape: str) -> Float64:
-    """Counts in logs of both signs; days since as a decay, so that "never" is simply 0."""
+    """Counts in logs or roots of both signs; days since as a decay, so that "never" is simply 0."""
     if shape == "log":
         return np.sign(column) * np.log1p(np.abs(column))
+    if shape == "root":
+        return np.sign(column) * np.sqrt(np.abs(column))
     if shape == "decay":
         return np.where(np.isnan(column), 0.0, 1.0 / (1.0 + column / RECENT_DAYS))
     return column

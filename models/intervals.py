@@ -14,13 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student_t
 
 from features.errors import InputError
-from models.metrics import Evaluator, Ranking, evaluator, rank
+from models.metrics import Evaluator, Ranking, evaluator, rank, reliability_table
 
 __all__ = [
     "Interval",
     "auc_lower_bound_within_blocks",
     "bootstrap_intervals",
     "cluster_codes",
+    "ece_floor",
     "paired_difference",
 ]
 
@@ -145,6 +146,51 @@ def paired_difference(
     draws = _draws(len(rows), n_boot, seed)
     drawn = np.array([(counts * sums).sum() / (counts * rows).sum() for counts in draws])
     return _interval(float(difference.mean()), drawn, confidence, len(rows) == 1)
+
+
+def ece_floor(
+    y: ArrayLike, p: ArrayLike, clusters: ArrayLike, bins: int = 15, n_boot: int = 400, seed: int = 0
+) -> float:
+    """Calibration error that chance alone exceeds once in twenty times: 95 % quantile of the ECE's null.
+
+    The wild cluster bootstrap with the null imposed (Cameron, Gelbach and Miller 2008): were p right,
+    residuals y - p would have mean 0, so those of a cluster keep their size and get one random sign
+    (Rademacher). Bins are those of `models.metrics.ece`. NaN where there are fewer than two clusters.
+
+    Parameters
+    ----------
+    y, p, clusters : array (n,)
+        As for `bootstrap_intervals`.
+    bins, n_boot, seed
+        Bins of the ECE, replicates, and where the generator starts.
+
+    Notes
+    -----
+    Centring the residuals within the bins would take away part of their spread: with 10 clusters a bin, a
+    right model was then above the floor 19 times in 100 instead of 7.
+
+    Examples
+    --------
+    Two rows in a bin of their own each: whatever the signs, the ECE is the mean of 0.2 and 0.1.
+
+    >>> round(ece_floor([0, 1], [0.2, 0.9], [1, 2], bins=2), 6)
+    0.15
+    """
+    ranking = rank(y, p)
+    codes = _codes(clusters, len(ranking.y))[ranking.order]
+    n_clusters = int(codes.max()) + 1
+    if n_clusters < 2:
+        return float("nan")
+    sizes = [each.n_rows for each in reliability_table(y, p, bins)][::-1]
+    bin_of_row = np.repeat(np.arange(len(sizes)), sizes)
+    cells, cell = np.unique(codes * len(sizes) + bin_of_row, return_inverse=True)
+    off, (owner, bin_of) = np.bincount(cell, weights=ranking.y - ranking.p), np.divmod(cells, len(sizes))
+    generator = np.random.default_rng(seed)
+    drawn = np.empty(n_boot)
+    for number in range(n_boot):
+        signs = generator.integers(0, 2, n_clusters) * 2.0 - 1.0
+        drawn[number] = np.abs(np.bincount(bin_of, weights=off * signs[owner])).sum() / len(codes)
+    return float(np.quantile(drawn, 0.95))
 
 
 def auc_lower_bound_within_blocks(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import Catalogue
+from models.boosting import FAMILIES, fit_trees
 from models.calibration import block_columns, fit_logistic, row_log_loss
-from models.classifier import BlendRung, LightGBMRung, LogisticRung, PointsRung, RungModel
+from models.classifier import BlendRung, LogisticRung, PointsRung, RungModel
 from models.encoding import learn_encoding
 from models.settings import ModelSettings, Rung
-from models.split import Timeline, fold_tail
 
 __all__ = [
     "Recipe",
@@ -21,13 +20,10 @@ __all__ = [
     "fit_logistic_path",
     "fit_points",
     "fit_rung",
-    "fit_trees",
-    "tree_rounds",
 ]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-FAMILIES = ("explicit", "implicit", "recency", "account")
 
 
 @dataclass(frozen=True)
@@ -98,40 +94,6 @@ def fit_logistic_path(
     return found
 
 
-def tree_rounds(
-    X: Float64, y: Float64, catalogue: Catalogue, settings: ModelSettings, timeline: Timeline, train: Int64
-) -> int:
-    """Rounds at which the log loss on the training rows' own tail is lowest."""
-    import lightgbm
-
-    fit, tail = fold_tail(timeline, train, y)
-    chosen = catalogue.columns(FAMILIES)
-    data = _dataset(X[fit], y[fit], catalogue, chosen)
-    check = data.create_valid(np.ascontiguousarray(X[tail][:, chosen]), label=y[tail])
-    stop = lightgbm.early_stopping(settings.lightgbm.early_stopping_rounds, verbose=False)
-    booster = lightgbm.train(
-        _parameters(settings, catalogue, chosen),
-        data,
-        settings.lightgbm.max_rounds,
-        valid_sets=[check],
-        callbacks=[stop],
-    )
-    return max(1, int(booster.best_iteration))
-
-
-def fit_trees(
-    X: Float64, y: Float64, catalogue: Catalogue, settings: ModelSettings, rounds: int
-) -> LightGBMRung:
-    """LightGBM with a set number of rounds, kept as its text."""
-    import lightgbm
-
-    chosen = catalogue.columns(FAMILIES)
-    booster = lightgbm.train(
-        _parameters(settings, catalogue, chosen), _dataset(X, y, catalogue, chosen), num_boost_round=rounds
-    )
-    return LightGBMRung(booster.model_to_string(), chosen, len(catalogue), rounds)
-
-
 def blend_weights(logistic: Float64, trees: Float64, y: Float64, block: Int64) -> tuple[float, float, float]:
     """Constant and weights >= 0 of two margins with the least log loss on out-of-fold rows.
 
@@ -156,26 +118,3 @@ def blend_weights(logistic: Float64, trees: Float64, y: Float64, block: Int64) -
         constant = float(fit_logistic(np.ones((1, len(y))), y, offset=blended)[0])
         candidates.append((loss, (constant, first, second)))
     return min(candidates)[1] if candidates else (0.0, 0.5, 0.5)
-
-
-def _dataset(X: Float64, y: Float64, catalogue: Catalogue, chosen: Int64) -> Any:
-    import lightgbm
-
-    categories = [place for place, position in enumerate(chosen) if catalogue.features[position].is_category]
-    return lightgbm.Dataset(
-        np.ascontiguousarray(X[:, chosen]), label=y, categorical_feature=categories, free_raw_data=False,
-        params={"max_bin": 127, "min_data_in_bin": 5, "verbose": -1, "feature_pre_filter": False},
-    )  # fmt: skip
-
-
-def _parameters(settings: ModelSettings, catalogue: Catalogue, chosen: Int64) -> dict[str, Any]:
-    mild = settings.lightgbm
-    return {
-        "objective": "binary", "metric": "binary_logloss", "verbosity": -1,
-        "num_leaves": mild.num_leaves, "learning_rate": mild.learning_rate,
-        "min_data_in_leaf": mild.min_data_in_leaf, "lambda_l2": mild.lambda_l2,
-        "feature_fraction": mild.feature_fraction, "bagging_fraction": mild.bagging_fraction, "bagging_freq": 1,
-        "cat_smooth": 20.0, "min_data_per_group": 50, "max_bin": 127, "min_data_in_bin": 5, "feature_pre_filter": False,
-        "monotone_constraints": [catalogue.features[position].monotone for position in chosen],
-        "deterministic": True, "force_row_wise": True, "seed": settings.seed, "num_threads": settings.threads,
-    }  # fmt: skip

@@ -9,28 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import Catalogue
-from features.errors import ConfigError
+from features.errors import ConfigError, NoModelError
+from models.boosting import FAMILIES, fit_trees, tree_rounds
 from models.calibration import LEAST_SLOPE, Calibration, fit_calibration, recentred, row_log_loss
 from models.intervals import paired_difference
 from models.ladder import (
-    FAMILIES,
     Recipe,
     blend_weights,
     fit_logistic_path,
     fit_points,
-    fit_trees,
-    tree_rounds,
 )
 from models.settings import ModelSettings, Rung
 from models.split import Fold, Timeline
 
-__all__ = ["OutOfFold", "Selection", "Trial", "out_of_fold", "select_rung"]
+__all__ = ["OutOfFold", "Selection", "Trial", "out_of_fold", "select_rung", "within_needs"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 LADDER: tuple[Rung, ...] = ("points", "logistic", "lightgbm", "blend")
 # a blend whose trees weigh nothing is the logistic, but for the rounding of its fit
 _SAME_LOSS = 1e-6
+_NAMES = {"logistic": "the logistic regression", "lightgbm": "a model of boosted trees"}
 
 
 @dataclass(frozen=True)
@@ -180,6 +179,44 @@ def _usable(settings: ModelSettings, catalogue: Catalogue) -> list[Rung]:
             f"{'among them' if has_table else 'not among them'}. Add to model.rungs, features.families or [points]."
         )
     return found
+
+
+def within_needs(
+    settings: ModelSettings, catalogue: Catalogue, conversions: int
+) -> tuple[ModelSettings, tuple[str, ...]]:
+    """The settings without the rungs that need more conversions than there are, and what to say of it.
+
+    With few conversions the logistic may also shrink harder: ten times its strongest penalty joins the path.
+
+    Raises
+    ------
+    NoModelError
+        If no rung is left, with how many more conversions are needed.
+    """
+    needs = settings.needs
+    least = {"points": 0, "logistic": needs.logistic, "lightgbm": needs.lightgbm}
+    least["blend"] = max(least["logistic"], least["lightgbm"])
+    usable = _usable(settings, catalogue)
+    kept = [rung for rung in usable if conversions >= least[rung]]
+    if not kept:
+        need = min(least[rung] for rung in usable)
+        raise NoModelError(
+            f"Too little to learn from: development has {conversions} conversions, {' and '.join(usable)} would take "
+            f"{need} (model.needs), {need - conversions} more. Use a longer history, a longer target.horizon, or score "
+            "with a points table ([points]) until then."
+        )
+    lost = [rung for rung in usable if rung not in kept]
+    update: dict[str, object] = {"rungs": tuple(kept)}
+    if conversions < needs.lightgbm:
+        path = settings.logistic_penalties
+        update["logistic_penalties"] = (*path, 10.0 * max(path))
+    said = tuple(
+        f"Not tried: {_NAMES[rung]}, which needs {least[rung]} conversions in development (model.needs); there are "
+        f"{conversions}, {least[rung] - conversions} more are needed."
+        for rung in lost
+        if rung in _NAMES
+    )
+    return settings.model_copy(update=update), said
 
 
 def _margins(found: OutOfFold, rung: Rung, weights: tuple[float, float, float]) -> Float64:

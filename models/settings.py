@@ -15,9 +15,12 @@ __all__ = [
     "GateSettings",
     "LightGBMSettings",
     "ModelSettings",
+    "NeedSettings",
     "Plan",
+    "RollingSettings",
     "Rung",
     "SplitSettings",
+    "TuningSettings",
     "WordingSettings",
 ]
 
@@ -45,6 +48,31 @@ class LightGBMSettings(Settings):
     early_stopping_rounds: Annotated[int, Field(ge=1)] = 50
 
 
+class TuningSettings(Settings):
+    """Budget of the search over LightGBM's settings, in trials, in minutes, or both; 0 and 0 is no search."""
+
+    trials: Annotated[int, Field(ge=0, le=10_000)] = 0
+    minutes: Annotated[float, Field(ge=0)] = 0.0
+
+
+class NeedSettings(Settings):
+    """Conversions in development below which a rung is not tried; the blend needs what the trees need."""
+
+    logistic: Annotated[int, Field(ge=20)] = 20
+    lightgbm: Annotated[int, Field(ge=20)] = 150
+
+
+class RollingSettings(Settings):
+    """How the model will be run: refitted through the test, its level following the newest outcomes.
+
+    `blocks` parts the test; `refit_every` counts blocks between refits, 0 is never.
+    """
+
+    blocks: Annotated[int, Field(ge=1, le=64)] = 4
+    refit_every: Annotated[int, Field(ge=0)] = 0
+    prior_shift: bool = True
+
+
 class ModelSettings(Settings):
     """The ladder that is fitted, and how."""
 
@@ -57,6 +85,8 @@ class ModelSettings(Settings):
         1000.0,
     )
     lightgbm: LightGBMSettings = LightGBMSettings()
+    tuning: TuningSettings = TuningSettings()
+    needs: NeedSettings = NeedSettings()
     bootstrap: Annotated[int, Field(ge=100)] = 400
 
     @model_validator(mode="after")
@@ -101,12 +131,14 @@ class GateSettings(Settings):
     slope_high: float = 1.25
     auc_confidence: Share = 0.99
     auc_most: Share = 0.985
+    band_changes_most: Share = 0.5
 
 
 class Plan(Settings):
     """How a model is trained and judged: all that the trainer needs beside the examples."""
 
     split: SplitSettings = SplitSettings()
+    rolling: RollingSettings = RollingSettings()
     model: ModelSettings = ModelSettings()
     bands: BandSettings = BandSettings()
     gate: GateSettings = GateSettings()

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 from features.errors import InputError
 from models.settings import SplitSettings
 
-__all__ = ["Fold", "Slices", "Timeline", "fold_tail", "random_folds", "rolling_folds", "slices_of"]
+__all__ = [
+    "Fold",
+    "Slices",
+    "Timeline",
+    "blocks_in_time",
+    "fold_tail",
+    "hashed",
+    "random_folds",
+    "rolling_folds",
+    "slices_of",
+]
 
 Int64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -67,7 +77,7 @@ def slices_of(timeline: Timeline, settings: SplitSettings) -> Slices:
     """
     n = len(timeline.order)
     if not timeline.is_ordered:
-        test = _hashed(timeline.cluster, _TEST) < settings.test_share
+        test = hashed(timeline.cluster, _TEST) < settings.test_share
         return Slices(np.flatnonzero(~test), np.zeros(0, dtype=np.int64), np.flatnonzero(test), 0)
     if n == 0:
         raise InputError("There are no examples with a complete outcome window; nothing can be trained.")
@@ -121,6 +131,22 @@ def rolling_folds(
     return folds
 
 
+def blocks_in_time(order: Int64, most: int) -> tuple[Int64, Int64]:
+    """Block of each row, 0, 1, ..., and when each block begins.
+
+    Up to `most` blocks of about equal size; rows of one moment stay together.
+
+    Examples
+    --------
+    >>> block, start = blocks_in_time(np.array([1, 2, 2, 2, 3, 4]), 3)
+    >>> block.tolist(), start.tolist()
+    ([0, 1, 1, 1, 2, 2], [1, 2, 3])
+    """
+    ranked = np.sort(order)
+    start = np.unique(ranked[[len(order) * each // most for each in range(most)]])
+    return (np.searchsorted(start, order, side="right") - 1).astype(np.int64), start
+
+
 def fold_tail(
     timeline: Timeline, train: Int64, y: NDArray[np.float64], share: float = 0.2
 ) -> tuple[Int64, Int64]:
@@ -145,7 +171,7 @@ def fold_tail(
 def _drawn(cluster: Int64, share: float) -> Bools:
     """Whole clusters, in the order of their hash, while at most this share of the rows is drawn; at least one."""
     clusters, place, rows = np.unique(cluster, return_inverse=True, return_counts=True)
-    ranked = np.argsort(_hashed(clusters, _TAIL), kind="stable")
+    ranked = np.argsort(hashed(clusters, _TAIL), kind="stable")
     is_drawn = np.zeros(len(clusters), dtype=bool)
     is_drawn[ranked] = np.cumsum(rows[ranked]) <= share * len(cluster)
     is_drawn[ranked[:1]] = True
@@ -173,12 +199,12 @@ def random_folds(
     timeline: Timeline, rows: Int64, y: NDArray[np.float64], settings: SplitSettings
 ) -> list[Fold]:
     """Folds of whole clusters drawn by hash, for rows without a usable order."""
-    part = np.floor(_hashed(timeline.cluster[rows], _FOLDS) * max(2, settings.folds)).astype(np.int64)
+    part = np.floor(hashed(timeline.cluster[rows], _FOLDS) * max(2, settings.folds)).astype(np.int64)
     folds = [Fold(rows[part != k], rows[part == k], k) for k in range(max(2, settings.folds))]
     return [f for f in folds if _can_train(y[f.train]) and 0 < y[f.validate].sum() < len(f.validate)]
 
 
-def _hashed(cluster: Int64, draw: int) -> NDArray[np.float64]:
+def hashed(cluster: Int64, draw: int = 0) -> NDArray[np.float64]:
     """A number in [0, 1) for each cluster, spread evenly and anew for each draw (splitmix64)."""
     z = (cluster + draw).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

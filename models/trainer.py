@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -15,18 +15,23 @@ from features.errors import InputError, NoModelError
 from models import metrics
 from models.bands import Anchors, anchors_from
 from models.calibration import row_log_loss
-from models.gate import Check, judge_calibration, judge_plausibility, judge_refusal
-from models.intervals import Interval, bootstrap_intervals
+from models.evaluation import Evaluation, Examples, SliceSize
+from models.gate import judge_calibration, judge_plausibility, judge_refusal
+from models.intervals import Interval, bootstrap_intervals, ece_floor
 from models.ladder import Recipe, fit_rung
-from models.selection import OutOfFold, Selection, out_of_fold, select_rung
+from models.learning_curve import learning_curve
+from models.rolling import Rolling, roll_test
+from models.selection import OutOfFold, Selection, out_of_fold, select_rung, within_needs
 from models.settings import ModelSettings, Plan, SplitSettings
-from models.split import Fold, Slices, Timeline, random_folds, rolling_folds, slices_of
+from models.split import Fold, Slices, Timeline, blocks_in_time, random_folds, rolling_folds, slices_of
+from models.tuning import tune_trees
 
-__all__ = ["Evaluation", "Examples", "SliceSize", "evaluate", "time_blocks"]
+__all__ = ["evaluate"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 Progress = Callable[[str], None]
+JUDGED_BLOCKS = 6
 
 METRICS: dict[str, Callable[..., float]] = {
     "auc": metrics.auc,
@@ -42,91 +47,6 @@ METRICS: dict[str, Callable[..., float]] = {
     "recall_at_10": partial(metrics.recall_at, share=0.1),
     "recall_at_20": partial(metrics.recall_at, share=0.2),
 }
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Rows to learn from.
-
-    Attributes
-    ----------
-    X : (n, features), y : (n,) 1 or 0.
-    lead : (n,) code of the lead, in lead_id order; account : (n,) code or -1.
-    age : (n,) checkpoint of age in microseconds, 0 for calendar cuts.
-    amount : (n,) amount of the win where known, else NaN; for anchors by value.
-    n_scored : leads scored at one time; for anchors by capacity.
-    """
-
-    X: Float64
-    y: Float64
-    timeline: Timeline
-    lead: Int64
-    account: Int64
-    age: Int64
-    amount: Float64 | None = None
-    n_scored: int | None = None
-
-
-@dataclass(frozen=True)
-class SliceSize:
-    """How much a slice holds."""
-
-    rows: int
-    leads: int
-    conversions: int
-
-    @property
-    def rate(self) -> float:
-        """Share of the rows that converted; NaN without rows."""
-        return self.conversions / self.rows if self.rows else float("nan")
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What development chose and what the test, read once, said of it.
-
-    Attributes
-    ----------
-    test_rows : positions of the test rows, in lead_id order within equal times.
-    test_log_odds : (test,) calibrated log-odds by the recipe fitted on development.
-    intervals : each metric on the test with its 95 % interval, clustered by account, else lead.
-    by_rung : each rung's plain metrics on the test, calibrated on the same out-of-fold rows.
-    log_odds_by_rung : (test,) of each rung.
-    by_age : AUC by checkpoint of age.
-    unseen_accounts : AUC on the test rows of accounts never trained on, if there are enough.
-    """
-
-    slices: Slices
-    sizes: dict[str, SliceSize]
-    n_folds: int
-    out_of_fold: OutOfFold
-    selection: Selection
-    anchors: Anchors
-    test_rows: Int64
-    test_log_odds: Float64
-    intervals: dict[str, Interval]
-    by_rung: dict[str, dict[str, float]]
-    log_odds_by_rung: dict[str, Float64]
-    by_age: dict[int, Interval]
-    unseen_accounts: Interval | None
-    refusal: tuple[Check, Check]
-    calibration_checks: tuple[Check, ...]
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def recipe(self) -> Recipe:
-        """The rung chosen, and how to fit it again."""
-        return self.selection.recipe
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the model shows nothing better than the base rate."""
-        return any(check.status != "passed" for check in self.refusal)
-
-    @property
-    def is_calibrated(self) -> bool:
-        """Whether the probabilities may be believed; "not shown" is not passed."""
-        return all(check.status == "passed" for check in self.calibration_checks)
 
 
 def evaluate(
@@ -145,43 +65,108 @@ def evaluate(
     NoModelError
         If there are too few conversions to choose anything, with the counts.
     """
-    y, timeline, model = examples.y, examples.timeline, plan.model
+    y, timeline = examples.y, examples.timeline
     _require_labels(y)
     slices = slices_of(timeline, plan.split)
     folds, notes = _folds(timeline, slices, y, plan.split)
     _require_conversions(y, slices, folds)
+    model, said = within_needs(plan.model, catalogue, int(y[slices.development].sum()))
+    tuning = tune_trees(examples.X, y, catalogue, timeline, folds, model, progress)
+    if tuning is not None:
+        model = model.model_copy(update={"lightgbm": tuning.best})
     found = out_of_fold(examples.X, y, catalogue, timeline, folds, model, progress)
     selection = select_rung(found, y, timeline, model, catalogue)
-    anchors = champion_anchors or _anchors(examples, found, selection, plan)
     test = slices.test[np.lexsort((timeline.order[slices.test], examples.lead[slices.test]))]
     if progress is not None:
         progress(f"test: {len(test):,} rows, read once")
-    of_rungs = _read_test(examples, catalogue, slices, selection, model, test)
-    log_odds, labels, clusters = of_rungs[selection.recipe.rung], y[test], timeline.cluster[test]
-    draw = partial(bootstrap_intervals, clusters=clusters, n_boot=model.bootstrap, seed=model.seed)
-    intervals = draw(METRICS | _at_capacity(examples, plan, len(test)), labels, expit(log_odds))
-    blocks = time_blocks(timeline.order[test]) if timeline.is_ordered else np.zeros(len(test), dtype=np.int64)
-    checks = (
-        *judge_calibration(intervals["calibration_ratio"], intervals["calibration_slope"], plan.gate),
-        judge_plausibility(intervals["auc"], plan.gate.auc_most),
-    )
-    return Evaluation(
+    by_rung = _read_test(examples, catalogue, slices, selection, model, test)
+    fit = _Refit(examples, catalogue, selection, model, progress)
+    rolling = _rolled(examples, fit, by_rung[selection.recipe.rung], test, found, plan)
+    asked = plan.rolling
+    judged = Evaluation(
         slices=slices,
         sizes={name: _size(examples, getattr(slices, name)) for name in ("development", "gap", "test")},
         n_folds=len(folds),
         out_of_fold=found,
         selection=selection,
-        anchors=anchors,
+        anchors=champion_anchors or _anchors(examples, found, selection, plan, rolling),
         test_rows=test,
-        test_log_odds=log_odds,
+        test_log_odds=by_rung[selection.recipe.rung],
+        intervals={},
+        by_rung={name: _plain_metrics(y[test], odds) for name, odds in by_rung.items()},
+        log_odds_by_rung=by_rung,
+        by_age={},
+        unseen_accounts=None,
+        refusal=(),
+        calibration_checks=(),
+        model=model,
+        ece_floor=float("nan"),
+        rolling=rolling,
+        tuning=tuning,
+        refit_every=asked.refit_every,
+        has_shift=asked.prior_shift,
+        notes=(*notes, *said),
+    )
+    if rolling is not None:
+        odds = rolling.corrected(judged.cadence) if asked.prior_shift else rolling.uncorrected(judged.cadence)
+        judged = replace(judged, test_log_odds=odds)
+    if progress is not None:
+        progress("judging")
+    return _judged(judged, examples, plan, fit)
+
+
+@dataclass(frozen=True)
+class _Refit:
+    """The chosen recipe and calibration on other rows: calibrated log-odds of the rows to predict."""
+
+    examples: Examples
+    catalogue: Catalogue
+    selection: Selection
+    model: ModelSettings
+    progress: Progress | None
+
+    def __call__(self, rows: Int64, to_predict: Int64) -> Float64:
+        if self.progress is not None:
+            self.progress(f"fitting again on {len(rows):,} rows")
+        X, y = self.examples.X, self.examples.y
+        rung = fit_rung(self.selection.recipe, X[rows], y[rows], self.catalogue, self.model)
+        return self.selection.calibration.log_odds(rung.margin(X[to_predict]))
+
+
+def _rolled(
+    examples: Examples, fit: _Refit, first: Float64, test: Int64, found: OutOfFold, plan: Plan
+) -> Rolling | None:
+    timeline, past = examples.timeline, (found.rows, fit.selection.log_odds)
+    if not timeline.is_ordered or plan.rolling.blocks < 2:
+        return None
+    return roll_test(fit, first, test, timeline, examples.y, past, plan.rolling.blocks)
+
+
+def _judged(found: Evaluation, examples: Examples, plan: Plan, fit: _Refit) -> Evaluation:
+    """The evaluation with all that is said of the test."""
+    test, log_odds, timeline, model = found.test_rows, found.test_log_odds, examples.timeline, found.model
+    labels, clusters = examples.y[test], timeline.cluster[test]
+    draw = partial(bootstrap_intervals, clusters=clusters, n_boot=model.bootstrap, seed=model.seed)
+    intervals = draw(METRICS | _at_capacity(examples, plan, len(test)), labels, expit(log_odds))
+    blocks = np.zeros(len(test), dtype=np.int64)
+    if timeline.is_ordered:
+        blocks = blocks_in_time(timeline.order[test], JUDGED_BLOCKS)[0]
+    checks = (
+        *judge_calibration(intervals["calibration_ratio"], intervals["calibration_slope"], plan.gate),
+        judge_plausibility(intervals["auc"], plan.gate.auc_most),
+    )
+    curve = learning_curve(
+        fit, found.static_log_odds, found.slices.development, test, examples.y, timeline.cluster, model.seed
+    )
+    return replace(
+        found,
         intervals=intervals,
-        by_rung={name: _plain_metrics(labels, odds) for name, odds in of_rungs.items()},
-        log_odds_by_rung=of_rungs,
         by_age=_by_age(examples.age[test], labels, log_odds, clusters, model),
-        unseen_accounts=_unseen(examples, slices, test, log_odds, model),
+        unseen_accounts=_unseen(examples, found.slices, test, log_odds, model),
         refusal=judge_refusal(labels, log_odds, blocks, clusters, plan.gate.auc_confidence),
         calibration_checks=tuple(checks),
-        notes=tuple(notes),
+        ece_floor=ece_floor(labels, expit(log_odds), clusters, seed=model.seed),
+        curve=curve,
     )
 
 
@@ -193,17 +178,14 @@ def _at_capacity(examples: Examples, plan: Plan, n_test: int) -> dict[str, Calla
     return {"precision_at_capacity": partial(metrics.precision_at, k=k)}
 
 
-def _anchors(examples: Examples, found: OutOfFold, selection: Selection, plan: Plan) -> Anchors:
+def _anchors(
+    examples: Examples, found: OutOfFold, selection: Selection, plan: Plan, rolling: Rolling | None
+) -> Anchors:
+    """Lines for a first version, at the level that holds when the test begins."""
     amounts = None if examples.amount is None else examples.amount[found.rows]
-    p, y = expit(selection.log_odds), examples.y[found.rows]
+    level = rolling.shifts(len(rolling.start))[0].value if rolling and plan.rolling.prior_shift else 0.0
+    p, y = expit(selection.log_odds + level), examples.y[found.rows]
     return anchors_from(p, y, plan.bands, n_scored=examples.n_scored, amounts=amounts)
-
-
-def time_blocks(order: Int64, most: int = 6) -> Int64:
-    """Up to `most` blocks of about equal size in time; rows of one moment stay together."""
-    place = np.unique(order, return_inverse=True)[1]
-    rows_before = np.concatenate(([0], np.cumsum(np.bincount(place))))[:-1]
-    return np.asarray(np.minimum(rows_before * most // max(1, len(order)), most - 1)[place])
 
 
 def _folds(

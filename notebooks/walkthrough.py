@@ -25,7 +25,8 @@ from scipy.special import expit
 from features.builder import build_features, learn_catalogue
 from models.metrics import auc, reliability_table
 from models.split import slices_of
-from models.trainer import Examples, evaluate
+from models.evaluation import Examples
+from models.trainer import evaluate
 from pipeline.config import load_project
 from pipeline.dataset import labelled_dataset
 from pipeline.simulate import WorldSettings, p_history, simulate_to_folder

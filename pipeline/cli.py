@@ -1,10 +1,8 @@
-"""The command `lead-scoring`: init, check, simulate, train, score, explain, ui."""
+"""The command `lead-scoring`: init, check, simulate, train, score, explain, models, promote, rollback, ui."""
 
 from __future__ import annotations
 
 import io
-import json
-import math
 import os
 import sys
 import tempfile
@@ -13,12 +11,14 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from features.errors import ConfigError, InputError, LeadScoringError, OutputError
+from pipeline import cli_registry
+from pipeline.cli_options import DEFAULT_PROJECT, DataOption, JsonOption, ProjectOption, print_json
 from pipeline.console import plain_console, printable, progress_lines
 
 if TYPE_CHECKING:
@@ -37,18 +37,12 @@ app = typer.Typer(
     help="Predictive lead scoring: point-in-time features, calibrated probabilities, exact reasons.",
 )  # fmt: skip
 
-ProjectOption = Annotated[Path, typer.Option("-p", "--project", help="The project file.")]
-DataOption = Annotated[
-    Path | None, typer.Option("--data", help="Folder of the tables, instead of data.folder.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line, nothing else.")]
 ModelOption = Annotated[
     str | None,
     typer.Option("--model", help="A registered model: models:/NAME@champion, an alias or a version."),
 ]
 BundleOption = Annotated[Path | None, typer.Option("--bundle", help="A bundle folder; MLflow is not needed.")]
 AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Moment of scoring (ISO 8601) or 'now'.")]
-DEFAULT_PROJECT = Path("lead-scoring.toml")
 
 
 class FileFormat(StrEnum):
@@ -75,7 +69,7 @@ def init(
     draft = draft_project(files, output)
     _write(output, draft.text)
     if as_json:
-        _print_json({"project": str(output), "guesses": list(draft.guesses)})
+        print_json({"project": str(output), "guesses": list(draft.guesses)})
         return
     console = plain_console()
     for guess in draft.guesses:
@@ -97,7 +91,7 @@ def check(
     with progress_lines(Console(stderr=True), "checking"):
         audit = audit_project(loaded)
     if as_json:
-        _print_json(audit.to_json())
+        print_json(audit.to_json())
     else:
         render(audit, Console(highlight=False))
     raise typer.Exit(3 if audit.quarantined else 0)
@@ -137,7 +131,7 @@ def simulate(
         )
     project = output / "lead-scoring.toml"
     if as_json:
-        _print_json({"folder": str(output), "project": str(project), "leads": leads, "seed": seed})
+        print_json({"folder": str(output), "project": str(project), "leads": leads, "seed": seed})
     else:
         plain_console().print(f"Simulated {leads:,} leads in {output}. Next: lead-scoring train -p {project}")
 
@@ -159,7 +153,7 @@ def train(
     if then_score:
         run = _score_after(loaded, trained)
     if as_json:
-        _print_json(trained.to_json() | ({"score": run.to_json()} if run else {}))
+        print_json(trained.to_json() | ({"score": run.to_json()} if run else {}))
     else:
         _print_verdict(trained, project)
         if run:
@@ -187,7 +181,7 @@ def score(
         chosen = _bundle(loaded, model, bundle, stack)
         run = score_project(loaded, chosen, target, _moment(as_of), tell)
     if as_json:
-        _print_json(run.to_json())
+        print_json(run.to_json())
     else:
         _print_scores(run)
     raise typer.Exit(run.exit_code)
@@ -234,7 +228,7 @@ def explain(
             target = output or Path(default_name(lead_id, form))
             write_explanation(words, target, form, loaded, [project])
     if as_json:
-        _print_json(found.to_json())
+        print_json(found.to_json())
     elif form is not None:
         plain_console().print(target)
     else:
@@ -264,6 +258,10 @@ def ui(
     from pipeline.tracking import serve_ui
 
     serve_ui(load_project(project), host, port)
+
+
+for _command in (cli_registry.models, cli_registry.promote, cli_registry.rollback):
+    app.command()(_command)
 
 
 def _bundle(project: Project, model: str | None, folder: Path | None, stack: ExitStack) -> Bundle:
@@ -345,20 +343,6 @@ def _print_scores(run: ScoreRun) -> None:
         f"+ {run.quarantined:,} quarantined (model {run.model_version})"
     )
     console.print(f"Scores:     {run.output}\nManifest:   {run.manifest}")
-
-
-def _print_json(values: dict[str, Any]) -> None:
-    # ASCII: no terminal's encoding and no exotic line end can break the line; JSON knows no NaN
-    typer.echo(json.dumps(_finite(values), default=str))
-
-
-def _finite(value: Any) -> Any:
-    """The value with null for every number that is not finite."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _write(path: Path, text: str) -> None:

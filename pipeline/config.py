@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 import zoneinfo
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 
 from features.errors import ConfigError
 from features.settings import (
+    PRIORITY,
     AttributeSettings,
     EventSettings,
     FeatureSettings,
@@ -23,13 +25,22 @@ from features.settings import (
 )
 from models.language import flat_phrases
 from models.phrases import Phrases
-from models.settings import BandSettings, GateSettings, ModelSettings, Plan, SplitSettings, WordingSettings
+from models.settings import (
+    BandSettings,
+    GateSettings,
+    ModelSettings,
+    Plan,
+    RollingSettings,
+    SplitSettings,
+    WordingSettings,
+)
 from pipeline.config_faults import all_faults
 
 __all__ = [
     "DataSettings",
     "Project",
     "ProjectWording",
+    "ReportSettings",
     "ScoreSettings",
     "TableSettings",
     "TrackingSettings",
@@ -126,6 +137,12 @@ class ScoreSettings(Settings):
     silent_until: bool = True
 
 
+class ReportSettings(Settings):
+    """What the report parts the test by; no `segments` takes the first categories with 2 to 12 values."""
+
+    segments: tuple[str, ...] = ()
+
+
 class ProjectWording(WordingSettings):
     """The language of the project; what the TOML file named by `file` holds counts unless given beside it."""
 
@@ -145,10 +162,12 @@ class Project(Settings):
     events: EventSettings = EventSettings()
     features: FeatureSettings = FeatureSettings()
     split: SplitSettings = SplitSettings()
+    rolling: RollingSettings = RollingSettings()
     model: ModelSettings = ModelSettings()
     points: PointsSettings | None = None
     bands: BandSettings = BandSettings()
     gate: GateSettings = GateSettings()
+    report: ReportSettings = ReportSettings()
     score: ScoreSettings = ScoreSettings()
     tracking: TrackingSettings = TrackingSettings()
     wording: ProjectWording = ProjectWording()
@@ -170,7 +189,21 @@ class Project(Settings):
             raise ValueError(
                 f"static.label '{self.static.label}' is also declared under attributes: the outcome can't be a feature"
             )
+        self._refuse_stray_trust()
         return self
+
+    def _refuse_stray_trust(self) -> None:
+        """A name in `attributes.trusted` that is no declared attribute, nor its column in the file, is a slip."""
+        settings = self.attributes
+        groups = (settings.at_creation, settings.history, settings.current)
+        declared = [*(name for group in groups for name in group.kinds()), PRIORITY]
+        tables = [table for table in (self.data.leads, self.data.accounts) if table is not None]
+        theirs = [name for table in tables for ours, name in table.columns.items() if ours in declared]
+        stray = [name for name in settings.trusted if name not in {*declared, *theirs}]
+        if stray:
+            near = difflib.get_close_matches(stray[0], [*declared, *theirs], n=1, cutoff=0.5)
+            cure = f"did you mean '{near[0]}'?" if near else "declare it under attributes, or leave it out"
+            raise ValueError(f"attributes.trusted names no declared attribute: {', '.join(stray)}; {cure}")
 
     def plain_settings(self) -> dict[str, Any]:
         """The resolved settings as JSON values.
@@ -186,7 +219,9 @@ class Project(Settings):
     @property
     def plan(self) -> Plan:
         """How the model is trained and judged."""
-        return Plan(split=self.split, model=self.model, bands=self.bands, gate=self.gate)
+        return Plan(
+            split=self.split, rolling=self.rolling, model=self.model, bands=self.bands, gate=self.gate
+        )
 
     @property
     def phrases(self) -> Phrases:

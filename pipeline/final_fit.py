@@ -20,10 +20,11 @@ from models.bands import POINTS_TABLE_ANCHORS
 from models.bundle import GOLDEN_ROWS, Bundle, write_bundle
 from models.calibration import IDENTITY
 from models.classifier import PointsRung
+from models.evaluation import Evaluation
 from models.grades import Grades, fit_grades
 from models.ladder import Recipe, fit_rung
+from models.prior_shift import NO_SHIFT
 from models.scorer import Scorer
-from models.trainer import Evaluation
 from pipeline.config import Project
 from pipeline.dataset import Dataset
 from pipeline.leak_hunt import LeakHunt
@@ -90,11 +91,17 @@ class FinalFit:
     def _model_scorer(self, X: Float64) -> Scorer:
         chosen = self.evaluation
         assert chosen is not None
-        rung = fit_rung(chosen.recipe, X, self.dataset.y, self.catalogue, self.project.model)
+        rung = fit_rung(chosen.recipe, X, self.dataset.y, self.catalogue, chosen.model)
+        calibration = chosen.selection.calibration.shifted(chosen.shift.value)
         return Scorer(
-            rung, chosen.recipe.rung, self.catalogue, chosen.selection.calibration, chosen.anchors,
-            self.project.bands, NO_GRADES,
-        )  # fmt: skip
+            rung,
+            chosen.recipe.rung,
+            self.catalogue,
+            calibration,
+            chosen.anchors,
+            self.project.bands,
+            NO_GRADES,
+        )
 
     def _table_scorer(self, lines: tuple[float, float | None]) -> Scorer:
         """The user's table as it stands: one point is one point, the lines are its own."""
@@ -108,11 +115,13 @@ class FinalFit:
     def _record(self, X: Float64) -> dict[str, Any]:
         found = self.evaluation
         recipe = found.recipe if found else Recipe("points")
+        trees = (found.model if found else self.project.model).lightgbm
         categories = [(i, f) for i, f in enumerate(self.catalogue.features) if f.is_category]
         return {
             "verdict": self.verdict,
             "question": question_of(self.project),
-            "recipe": {**recipe.__dict__, "weights": list(recipe.weights)},
+            "recipe": {**recipe.__dict__, "weights": list(recipe.weights), "lightgbm": trees.model_dump()},
+            "prior_shift": (found.shift if found else NO_SHIFT).to_json(),
             "settings": self.project.plain_settings(),
             "metrics": {n: i.value for n, i in found.intervals.items()}
             if found and self.verdict != "refused"

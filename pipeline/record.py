@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from features.catalogue import Catalogue
 from models.bundle import Bundle
+from models.evaluation import Evaluation
 from models.gate import Check
-from models.trainer import Evaluation
+from models.slices import SliceFigures
 from pipeline.config import Project
 from pipeline.dataset import Dataset
+from pipeline.leak_hunt import LeakHunt
 
 __all__ = ["TrainingRecord", "Verdict"]
 
@@ -32,6 +34,9 @@ class TrainingRecord:
     quarantined : lead rows in quarantine by code.
     cleaned : events removed by reason.
     digests : SHA-256 by file read.
+    bands_check : of the open leads' bands against the champion's; None without one.
+    slices : the test by month, band and segment.
+    hunt : what the leak hunt left out and named.
     """
 
     project: Project
@@ -46,3 +51,12 @@ class TrainingRecord:
     cleaned: dict[str, int]
     warnings: tuple[str, ...]
     digests: dict[str, str]
+    bands_check: Check | None = None
+    slices: tuple[SliceFigures, ...] = ()
+    hunt: LeakHunt = field(default_factory=LeakHunt)
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Every check that was made, the refusal's first."""
+        found = (*self.evaluation.refusal, *self.evaluation.calibration_checks)
+        return (*found, *(each for each in (self.champion_check, self.bands_check) if each is not None))

@@ -30,6 +30,7 @@ from pipeline.tables import load_tables
 __all__ = [
     "OpenLeads",
     "ScoreRun",
+    "feature_chunks",
     "leads_to_score",
     "reason_lines",
     "score_project",
@@ -137,15 +138,23 @@ def why_unknown(tables: Tables, lead_id: str) -> str:
     )
 
 
+def feature_chunks(leads: OpenLeads, bundle: Bundle, chunk_rows: int) -> Iterator[tuple[list[str], Float64]]:
+    """(lead ids, features) of the rows, chunk by chunk, as the bundle's model reads them."""
+    ids = leads.lead_ids
+    for start in range(0, len(ids), chunk_rows):
+        rows = leads.rows.take(np.arange(start, min(start + chunk_rows, len(ids))))
+        yield (
+            ids[start : start + chunk_rows],
+            build_features(leads.data, rows, bundle.scorer.catalogue, bundle.sources),
+        )
+
+
 def scored_chunks(
     leads: OpenLeads, bundle: Bundle, chunk_rows: int, top_k: int
 ) -> Iterator[tuple[list[str], Float64, Scored]]:
     """(lead ids, features, scores) of the rows, chunk by chunk; the chunk size changes no bit."""
-    ids = leads.lead_ids
-    for start in range(0, len(ids), chunk_rows):
-        rows = leads.rows.take(np.arange(start, min(start + chunk_rows, len(ids))))
-        X = build_features(leads.data, rows, bundle.scorer.catalogue, bundle.sources)
-        yield ids[start : start + chunk_rows], X, bundle.scorer.scored(X, top_k)
+    for ids, X in feature_chunks(leads, bundle, chunk_rows):
+        yield ids, X, bundle.scorer.scored(X, top_k)
 
 
 def reason_lines(scored: Scored, row: int, x: Float64, wording: Wording) -> list[dict[str, Any]]:

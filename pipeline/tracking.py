@@ -30,7 +30,20 @@ from pipeline.tracking_content import (
 )
 from pipeline.tracking_ui import serve_ui
 
-__all__ = ["Alias", "Logged", "champion_version", "fetch_bundle", "log_training", "serve_ui", "set_alias"]
+__all__ = [
+    "CHAMPION",
+    "CURE",
+    "Alias",
+    "Logged",
+    "champion_version",
+    "fetch_bundle",
+    "is_absent",
+    "log_training",
+    "missing_model",
+    "open_store",
+    "serve_ui",
+    "set_alias",
+]
 
 Alias = Literal["champion", "challenger"]
 CHAMPION: Alias = "champion"
@@ -72,13 +85,13 @@ def _mlflow() -> Any:
 
 
 @contextlib.contextmanager
-def _store(uri: str) -> Iterator[Any]:
+def open_store(uri: str) -> Iterator[Any]:
     """MLflow at a store; what was set before comes back, what the store says no to is an OutputError."""
     mlflow = _mlflow()
     from sqlalchemy.exc import SQLAlchemyError
 
     before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
-    named = os.environ.get("MLFLOW_TRACKING_URI")
+    named = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -93,10 +106,9 @@ def _store(uri: str) -> Iterator[Any]:
     finally:
         mlflow.set_tracking_uri(before)
         mlflow.set_registry_uri(None)
-        if named is None:
-            os.environ.pop("MLFLOW_TRACKING_URI", None)
-        else:
-            os.environ["MLFLOW_TRACKING_URI"] = named
+        for name, value in named.items():  # MLflow writes there what is set, and would go on using it
+            os.environ.pop(name, None)
+            os.environ.update({} if value is None else {name: value})
 
 
 def log_training(record: TrainingRecord, artifacts: list[Path]) -> Logged:
@@ -114,7 +126,7 @@ def log_training(record: TrainingRecord, artifacts: list[Path]) -> Logged:
     """
     project = record.project
     file = _sqlite_file(project.tracking_uri)
-    with _store(project.tracking_uri) as mlflow:
+    with open_store(project.tracking_uri) as mlflow:
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
         experiment = _experiment(mlflow, project, is_local=file is not None)
@@ -125,10 +137,11 @@ def log_training(record: TrainingRecord, artifacts: list[Path]) -> Logged:
             model = None
             if record.bundle is not None and record.verdict != "refused":
                 model = _log_bundle(
-                    mlflow, record.bundle, project.tracking.registered_model, run_tags(record)
+                    mlflow, record.bundle, project.tracking.registered_model, _version_tags(record)
                 )
             mlflow.log_metrics(run_metrics(record), model_id=None if model is None else model.model_id)
             _log_inputs(mlflow, record)
+            _log_trials(mlflow, record, experiment)
             mlflow.log_dict(project.plain_settings(), "settings.json")
             mlflow.log_dict({"features": record.catalogue.to_json()}, "catalogue.json")
             for path in artifacts:
@@ -187,9 +200,27 @@ def _log_bundle(mlflow: Any, bundle: Bundle, name: str, tags: dict[str, str]) ->
                 signature=signature,
                 input_example=input_example(bundle),
             )
-    for key in ("verdict", "rung", "model_version"):
-        mlflow.MlflowClient().set_model_version_tag(name, str(model.registered_model_version), key, tags[key])
+    for key, text in tags.items():
+        mlflow.MlflowClient().set_model_version_tag(name, str(model.registered_model_version), key, text)
     return model
+
+
+def _version_tags(record: TrainingRecord) -> dict[str, str]:
+    """What the registry tells of a version without its files: verdict, rung, calibrated or not, its data's end."""
+    of_run, end = run_tags(record), record.dataset.data_end
+    tags = {key: of_run[key] for key in ("verdict", "rung", "model_version")}
+    tags["calibrated"] = "yes" if record.evaluation.is_calibrated else "no"
+    return tags if end is None else tags | {"data_end": end.isoformat()}
+
+
+def _log_trials(mlflow: Any, record: TrainingRecord, experiment: str) -> None:
+    """Each trial of the search over the trees' settings as a child run."""
+    for trial in record.evaluation.tuning.trials if record.evaluation.tuning else ():
+        tags = {"state": trial.state, "project": record.project.name}
+        name = f"trial {trial.number + 1}"
+        with mlflow.start_run(experiment_id=experiment, run_name=name, nested=True, tags=tags):
+            mlflow.log_params(trial.values)
+            mlflow.log_metrics({"log_loss": trial.loss, "folds": trial.folds})
 
 
 def _log_inputs(mlflow: Any, record: TrainingRecord) -> None:
@@ -212,16 +243,16 @@ def set_alias(project: Project, version: str, alias: Alias) -> None:
         If there is no such version.
     """
     name = project.tracking.registered_model
-    with _store(project.tracking_uri) as mlflow, _missing(mlflow, f"models:/{name}/{version}"):
+    with open_store(project.tracking_uri) as mlflow, missing_model(mlflow, f"models:/{name}/{version}"):
         mlflow.MlflowClient().set_registered_model_alias(name, alias, version)
 
 
 def champion_version(project: Project) -> str | None:
     """The version that the alias `champion` points at; None where nothing is champion yet."""
-    if _is_absent(project.tracking_uri):
+    if is_absent(project.tracking_uri):
         return None
     name = project.tracking.registered_model
-    with _store(project.tracking_uri) as mlflow:
+    with open_store(project.tracking_uri) as mlflow:
         try:
             return str(mlflow.MlflowClient().get_model_version_by_alias(name, CHAMPION).version)
         except mlflow.exceptions.MlflowException as error:
@@ -249,11 +280,11 @@ def fetch_bundle(store: Project | str, model: str, folder: Path) -> Path:
     uri = store if isinstance(store, str) else store.tracking_uri
     name = TrackingSettings().registered_model if isinstance(store, str) else store.tracking.registered_model
     address = _address(name, model)
-    if _is_absent(uri):
+    if is_absent(uri):
         raise BundleError(f"There is no model {address}: {shown_address(uri)} does not exist yet. {CURE}")
     folder.mkdir(parents=True, exist_ok=True)
     place = tempfile.mkdtemp(prefix="bundle-", dir=folder)
-    with _store(uri) as mlflow, _missing(mlflow, address):
+    with open_store(uri) as mlflow, missing_model(mlflow, address):
         mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=place)
     found = sorted(Path(place).rglob("manifest.json"))
     if len(found) != 1:
@@ -273,7 +304,7 @@ def _address(name: str, model: str) -> str:
 
 
 @contextlib.contextmanager
-def _missing(mlflow: Any, address: str) -> Iterator[None]:
+def missing_model(mlflow: Any, address: str) -> Iterator[None]:
     """A missing model, version or alias as a BundleError that names the cure."""
     try:
         yield
@@ -292,7 +323,7 @@ def _sqlite_file(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
-def _is_absent(uri: str) -> bool:
+def is_absent(uri: str) -> bool:
     """Whether the store is an sqlite file that nobody has made yet; asking MLflow would make it."""
     file = _sqlite_file(uri)
     return file is not None and not file.exists()

@@ -13,7 +13,7 @@ import pandas as pd
 
 from features.durations import format_duration
 from models.bundle import Bundle
-from models.trainer import Evaluation
+from models.evaluation import Evaluation
 from pipeline.record import TrainingRecord
 
 __all__ = [
@@ -50,6 +50,7 @@ def run_parameters(record: TrainingRecord) -> dict[str, str]:
         "recipe.calibration": record.evaluation.selection.calibration.kind,
         "recipe.features": len(record.catalogue),
         "recipe.folds": record.evaluation.n_folds,
+        "recipe.lightgbm": record.evaluation.model.lightgbm.model_dump(),
     }
     found = {**chosen, **dict(_leaves(settings, ""))}
     texts = {_name(name): _text(value) for name, value in found.items() if value not in (None, [], {})}
@@ -85,10 +86,8 @@ def run_metrics(record: TrainingRecord) -> dict[str, float]:
     for part, size in evaluation.sizes.items():
         counts = {"rows": size.rows, "leads": size.leads, "conversions": size.conversions, "rate": size.rate}
         found |= {f"{part}/{name}": value for name, value in counts.items()}
-    checks = (*evaluation.refusal, *evaluation.calibration_checks)
-    found |= {f"check/{check.name}": check.value for check in checks}
-    if record.champion_check is not None:
-        found[f"check/{record.champion_check.name}"] = record.champion_check.value
+    found |= {f"check/{check.name}": check.value for check in record.checks}
+    found |= _of_search(evaluation) | {"prior_shift": evaluation.shift.value, "ece_floor": evaluation.ece_floor}
     reasons = {
         "left_out": record.dataset.left_out,
         "quarantined": record.quarantined,
@@ -97,6 +96,16 @@ def run_metrics(record: TrainingRecord) -> dict[str, float]:
     for kind, counted in reasons.items():
         found |= {f"{kind}/{reason}": float(count) for reason, count in counted.items()}
     return {_name(name): float(value) for name, value in found.items() if math.isfinite(value)}
+
+
+def _of_search(evaluation: Evaluation) -> dict[str, float]:
+    if evaluation.tuning is None:
+        return {}
+    return {
+        "tuning/own_loss": evaluation.tuning.trials[0].loss,
+        "tuning/best_loss": evaluation.tuning.best_trial.loss,
+        "tuning/trials": len(evaluation.tuning.trials),
+    }
 
 
 def _intervals(evaluation: Evaluation) -> Iterator[tuple[str, Any]]:

@@ -15,16 +15,18 @@ from features.builder import build_features, learn_catalogue
 from features.catalogue import Catalogue
 from features.contracts import Tables
 from features.errors import NoModelError
-from models.bundle import Bundle, load_bundle
-from models.calibration import row_log_loss
-from models.gate import Check, judge_champion
-from models.ladder import Recipe, fit_rung
+from models.bundle import Bundle
+from models.evaluation import Evaluation, Examples
+from models.gate import Check
 from models.split import slices_of
-from models.trainer import Evaluation, Examples, evaluate
+from models.trainer import evaluate
+from pipeline.against_champion import against_champion, against_its_bands, as_challenger, present_champion
 from pipeline.config import Project
 from pipeline.dataset import Dataset, check_quarantine, labelled_dataset
-from pipeline.final_fit import FinalFit, question_of
+from pipeline.final_fit import FinalFit
 from pipeline.leak_hunt import LeakHunt, hunt_leaks
+from pipeline.model_card import model_card
+from pipeline.parts import figures_by_part
 from pipeline.record import TrainingRecord, Verdict
 from pipeline.tables import load_tables
 from pipeline.verdict import verdict_words
@@ -87,10 +89,6 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
     LeadScoringError
         Of the kind that fits: bad input, a wrong project file, too few conversions.
     """
-    from pipeline import tracking
-    from pipeline.global_views import write_global_views
-    from pipeline.report import write_report
-
     tables = tables or load_tables(project, tell)
     check_quarantine(project, tables)
     tell("looking for leaks")
@@ -98,33 +96,62 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
     dataset = labelled_dataset(project, tables)
     leads, won = len(np.unique(dataset.lead_code)), int(dataset.y.sum())
     tell(f"{len(dataset.y):,} examples of {leads:,} leads, {won:,} conversions")
-    champion = _champion(project, tell)
+    champion = present_champion(project, tell)
     examples, catalogue = development_examples(project, dataset, tell)
     anchors = champion.scorer.anchors if champion and not project.bands.re_anchor else None
     try:
         evaluation = evaluate(examples, catalogue, project.plan, anchors, tell)
     except NoModelError as error:
         raise NoModelError(f"{error}{_table_instead(project, dataset, tables, hunt, tell)}") from error
-    check = _against_champion(champion, evaluation, dataset, examples, catalogue, project)
-    verdict = _verdict(evaluation, check)
+    check = against_champion(champion, evaluation, dataset, examples, catalogue, project)
     with tempfile.TemporaryDirectory() as scratch:
-        outcome = FinalFit(project, dataset, tables, hunt, evaluation, verdict, champion)
-        bundle = outcome.write(Path(scratch) / "bundle", tell)
+        fit = FinalFit(project, dataset, tables, hunt, evaluation, _verdict(evaluation, check), champion)
+        bundle, bands = _final_bundle(fit, Path(scratch), tell)
+        verdict: Verdict = bundle.manifest["verdict"] if bundle else "refused"
+        words = (
+            *verdict_words(verdict, evaluation, check, dataset),
+            *([bands.words] if bands else []),
+            *hunt.words(),
+        )
         record = TrainingRecord(
-            project=project, dataset=dataset, catalogue=outcome.catalogue, evaluation=evaluation, bundle=bundle,
-            champion_check=check, verdict=verdict,
-            words=(*verdict_words(verdict, evaluation, check, dataset), *hunt.words()),
-            quarantined=_quarantined(tables), cleaned=dataset.data.events.removed,
-            warnings=tuple(each.message for each in tables.warnings) + evaluation.notes, digests=tables.digests,
+            project=project, dataset=dataset, catalogue=fit.catalogue, evaluation=evaluation, bundle=bundle,
+            champion_check=check, bands_check=bands, verdict=verdict, words=words, quarantined=_quarantined(tables),
+            cleaned=dataset.data.events.removed, digests=tables.digests,
+            warnings=tuple(each.message for each in tables.warnings) + evaluation.notes,
+            slices=figures_by_part(project, dataset, evaluation), hunt=hunt,
         )  # fmt: skip
         folder = _place(project, bundle)
+    return _published(record, folder, tell)
+
+
+def _final_bundle(fit: FinalFit, scratch: Path, tell: Tell) -> tuple[Bundle | None, Check | None]:
+    """The bundle of the final fit; one that would move too many leads to other bands waits as a challenger."""
+    bundle = fit.write(scratch / "bundle", tell)
+    bands = against_its_bands(fit.project, fit.tables, fit.champion, bundle, fit.verdict, tell)
+    if bundle is not None and fit.verdict == "champion" and bands is not None and bands.status == "failed":
+        bundle = as_challenger(bundle, scratch / "challenger")
+    return bundle, bands
+
+
+def _published(record: TrainingRecord, folder: Path, tell: Tell) -> Trained:
+    """Write the report and the card, log the run, register the version."""
+    from pipeline import tracking
+    from pipeline.global_views import write_global_views
+    from pipeline.report import write_report
+    from pipeline.tracking_registry import promote_by_gate
+
     tell("writing the report")
     report = write_report(record, folder)
-    views = write_global_views(bundle, dataset, folder, tell)
+    card = folder / "model_card.md"
+    card.write_text(model_card(record), encoding="utf-8", newline="\n")
+    views = write_global_views(record.bundle, record.dataset, folder, tell)
     tell("logging to MLflow")
-    logged = tracking.log_training(record, [report.html, *report.plots, *views])
-    if logged.registered_version is not None and verdict != "refused":
-        tracking.set_alias(project, logged.registered_version, verdict)
+    logged = tracking.log_training(record, [report.html, card, *report.plots, *views])
+    if logged.registered_version is not None and record.bundle is not None:
+        if record.verdict == "champion":
+            promote_by_gate(record.project, logged.registered_version, record.bundle.model_version)
+        else:
+            tracking.set_alias(record.project, logged.registered_version, "challenger")
     return Trained(record, folder, report.html, logged.registered_version, logged.run_id)
 
 
@@ -150,52 +177,6 @@ def _table_instead(project: Project, dataset: Dataset, tables: Tables, hunt: Lea
             return ""
         folder = _place(project, bundle)
     return f"\nThe points table can score meanwhile (points, no probability): --bundle {folder / 'bundle'}"
-
-
-def _champion(project: Project, tell: Tell) -> Bundle | None:
-    """The champion's bundle, if it answers the same question: target, horizon and entity."""
-    from pipeline import tracking
-
-    if tracking.champion_version(project) is None:
-        return None
-    with tempfile.TemporaryDirectory() as scratch:
-        bundle = load_bundle(tracking.fetch_bundle(project, "champion", Path(scratch)))
-    if bundle.manifest["question"] != question_of(project):
-        tell(
-            "the champion answers another question (target, horizon or snapshots): a new line of versions starts"
-        )
-        return None
-    return bundle
-
-
-def _against_champion(
-    champion: Bundle | None,
-    evaluation: Evaluation,
-    dataset: Dataset,
-    examples: Examples,
-    catalogue: Catalogue,
-    project: Project,
-) -> Check | None:
-    """Paired log losses on the test; the champion's recipe is fitted again on what came before it.
-
-    The champion's own fit may have seen the test, so it is its recipe, features and calibration that
-    compete. Where the tables no longer hold its attributes, its recipe makes do with the new features.
-    """
-    if champion is None:
-        return None
-    kept = champion.manifest["recipe"]
-    recipe = Recipe(kept["rung"], kept["penalty"], kept["rounds"], tuple(kept["weights"]))
-    X = examples.X
-    if set(champion.sources.usable()) <= set(dataset.data.leads.columns):
-        catalogue = champion.scorer.catalogue
-        X = build_features(dataset.data, dataset.rows, catalogue, champion.sources)
-    if recipe.rung == "points" and len(catalogue.columns(["points"])) == 0:
-        return None
-    rows, test = evaluation.slices.development, evaluation.test_rows
-    rung = fit_rung(recipe, X[rows], examples.y[rows], catalogue, project.model)
-    odds = champion.scorer.calibration.log_odds(rung.margin(X[test]))
-    y, clusters = examples.y[test], examples.timeline.cluster[test]
-    return judge_champion(row_log_loss(y, evaluation.test_log_odds), row_log_loss(y, odds), clusters)
 
 
 def _verdict(evaluation: Evaluation, check: Check | None) -> Verdict:

@@ -12,9 +12,9 @@ from scipy.special import expit
 
 from features.catalogue import Catalogue, Feature
 from features.durations import MICROSECONDS
+from models.evaluation import Examples
 from models.settings import LightGBMSettings, ModelSettings
 from models.split import Timeline
-from models.trainer import Examples
 
 Float64 = NDArray[np.float64]
 DAY = MICROSECONDS["d"]

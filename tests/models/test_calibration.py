@@ -223,3 +223,21 @@ def test_weights_in_the_fit_count_as_copies() -> None:
     weighted = fit_logistic(columns, y, weights=times.astype(np.float64))
 
     assert weighted == pytest.approx(fit_logistic(columns[:, copies], y[copies]), abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        Calibration("platt", (0.8, -0.3)),
+        Calibration("beta", (0.8, 1.2, 0.1)),
+        Calibration("isotonic", (0.5, -1.0, -2.0, 1.0, 0.5)),
+    ],
+)
+def test_a_shifted_map_is_the_map_plus_a_constant(calibration: Calibration) -> None:
+    margins = np.linspace(-4, 4, 41)
+
+    moved = calibration.shifted(0.7)
+
+    assert moved.log_odds(margins) == pytest.approx(calibration.log_odds(margins) + 0.7, abs=1e-12)
+    assert calibration.shifted(0.0) == calibration
+    assert moved.shifted(-0.7).log_odds(margins) == pytest.approx(calibration.log_odds(margins), abs=1e-12)

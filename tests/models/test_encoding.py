@@ -57,7 +57,8 @@ def test_days_since_something_that_never_was_are_a_long_time() -> None:
     X = np.concatenate([np.linspace(0, 100, 80), np.full(20, np.nan)])[:, None]
 
     found = encoding_of(X, SINCE)
-    now, long_ago, never = found.columns(np.array([[0.0], [1e5], [np.nan]]))[:, found.level == -1].ravel()
+    is_decay = np.array([shape == "decay" for shape in found.shape])
+    now, long_ago, never = found.columns(np.array([[0.0], [1e5], [np.nan]]))[:, is_decay].ravel()
 
     assert now > long_ago > never
     assert never == pytest.approx(long_ago, abs=0.01)
@@ -75,7 +76,7 @@ def test_a_number_that_differs_in_fewer_than_ten_rows_is_left_out() -> None:
     enough[9] = 5.0
 
     assert encoding_of(X, NUMBER).shape == ()
-    assert encoding_of(enough, NUMBER).shape == ("log",)
+    assert encoding_of(enough, NUMBER).shape == ("log", "root")
     assert encoding_of(np.where(X > 0, X, np.nan), NUMBER).shape == ()
 
 
@@ -120,3 +121,16 @@ def test_a_huge_number_keeps_a_finite_column() -> None:
     found = encoding_of(X, NUMBER).columns(np.array([[1e308], [np.inf], [-np.inf]]))
 
     assert (np.abs(found) < 1e9).all()
+    assert np.abs(found[0]).max() < 1e3
+
+
+def test_amounts_and_days_since_have_a_root_beside_their_bent_form_and_counts_have_not() -> None:
+    rng = np.random.default_rng(3)
+    visits = Feature("implicit", "any", "count", 7, "count", 0, "any")
+    X = np.column_stack([rng.lognormal(3, 1, 200), rng.uniform(0, 90, 200), rng.poisson(3.0, 200)])
+
+    found = encoding_of(X, NUMBER, SINCE, visits)
+
+    assert found.shape == ("log", "root", "decay", "root", "log")
+    raw = found.columns(np.array([[-16.0, 49.0, 0.0]])) * found.scale + found.center
+    assert raw[0, [1, 3]] == pytest.approx([-4.0, 7.0])

@@ -18,6 +18,7 @@ from models.intervals import (
     auc_lower_bound_within_blocks,
     bootstrap_intervals,
     cluster_codes,
+    ece_floor,
     paired_difference,
 )
 from models.metrics import auc, average_precision, brier, ece, lift_at, log_loss
@@ -168,3 +169,45 @@ def test_two_lucky_wins_do_not_prove_a_ranking() -> None:
 def test_clusters_must_fit_the_rows() -> None:
     with pytest.raises(InputError, match="1 clusters for 2 rows"):
         bootstrap_intervals({"auc": auc}, [0, 1], [0.1, 0.2], ["a"])
+
+
+@pytest.mark.parametrize(("n_clusters", "size"), [(400, 3), (1000, 1)])
+def test_a_right_model_is_above_the_floor_of_the_ece_about_once_in_twenty_times(
+    n_clusters: int, size: int
+) -> None:
+    above = 0
+    for seed in range(300):
+        y, p, codes = clustered(n_clusters, size, seed)
+        above += ece(y, p) > ece_floor(y, p, codes, n_boot=200, seed=seed)
+
+    # 15 of 300 expected, standard deviation 3.8; the bounds are 3 of them away
+    assert 4 <= above <= 26
+
+
+def test_a_model_that_promises_too_much_is_far_above_the_floor() -> None:
+    y, p, codes = clustered(1000, 3, seed=3)
+    too_sure = expit(np.log(p / (1.0 - p)) + 1.2)
+
+    assert ece(y, too_sure) > 2.5 * ece_floor(y, too_sure, codes)
+    assert ece(y, p) < ece_floor(y, p, codes)
+
+
+def test_the_floor_is_higher_when_rows_share_their_fate() -> None:
+    y, p, codes = clustered(300, 9, seed=2)
+
+    by_cluster, by_row = ece_floor(y, p, codes), ece_floor(y, p, np.arange(len(y)))
+
+    # nine copies of each row: the floor of single rows is too low by the square root of nine
+    assert 2.4 < by_cluster / by_row < 3.6
+    assert ece_floor(y, p, codes) == by_cluster
+
+
+def test_the_floor_by_hand_is_the_quantile_over_all_signs() -> None:
+    y, p = [1, 0, 0, 1], [0.6, 0.5, 0.3, 0.1]
+
+    found = ece_floor(y, p, ["a", "b", "a", "b"], bins=2, n_boot=4000)
+
+    # sums of y - p: a has 0.4 and -0.3, b has -0.5 and 0.9. Equal signs: (0.1 + 0.6) / 4, opposite: (0.9 + 1.2) / 4,
+    # each half of the time, so the 95 % quantile is the larger
+    assert found == pytest.approx((0.9 + 1.2) / 4)
+    assert np.isnan(ece_floor(y, p, ["a"] * 4))

@@ -8,22 +8,18 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from features.catalogue import Catalogue, Feature
+from models.boosting import FAMILIES
 from models.calibration import row_log_loss
-from models.classifier import LightGBMRung
 from models.encoding import learn_encoding
+from models.ladder import Recipe as RecipeOf
 from models.ladder import (
-    FAMILIES,
     blend_weights,
     fit_logistic_path,
     fit_points,
     fit_rung,
-    fit_trees,
-    tree_rounds,
 )
-from models.ladder import Recipe as RecipeOf
 from models.metrics import auc
 from models.settings import ModelSettings
-from models.split import Timeline, rolling_folds
 
 RULE = Catalogue((Feature("points", "type:visit", "rule0", unit="points", group="points:visit"),))
 
@@ -92,41 +88,6 @@ def test_constant_features_leave_the_base_rate(world, quick: ModelSettings) -> N
         assert expit(fit_rung(recipe, X, y, world.catalogue, quick).margin(X[:2])) == pytest.approx(0.25)
 
 
-def test_the_order_of_the_rows_changes_no_bit_of_the_trees(world, quick: ModelSettings) -> None:  # type: ignore[no-untyped-def]
-    first = fit_trees(world.X, world.y, world.catalogue, quick, 10)
-    second = fit_trees(world.X.copy(), world.y.copy(), world.catalogue, quick, 10)
-
-    assert first.text == second.text
-
-
-def test_trees_stop_at_the_rounds_that_were_set(world, quick: ModelSettings) -> None:  # type: ignore[no-untyped-def]
-    found = fit_trees(world.X, world.y, world.catalogue, quick, 7)
-
-    assert isinstance(found, LightGBMRung)
-    assert found.text.count("\nTree=") == 7
-
-
-def test_rounds_are_found_by_stopping_early(world, quick: ModelSettings) -> None:  # type: ignore[no-untyped-def]
-    rows = np.arange(len(world.y))
-    noise = np.random.default_rng(0).permutation(world.y)
-    timeline = world.examples.timeline
-
-    with_signal = tree_rounds(world.X, world.y, world.catalogue, quick, timeline, rows)
-    without = tree_rounds(world.X, noise, world.catalogue, quick, timeline, rows)
-
-    assert 10 <= with_signal < quick.lightgbm.max_rounds
-    assert without < with_signal
-
-
-def test_rounds_are_found_where_nothing_gives_an_order(world, quick: ModelSettings) -> None:  # type: ignore[no-untyped-def]
-    plain = world.examples.timeline
-    timeline = Timeline(plain.order, plain.known_at, plain.cluster, is_ordered=False)
-
-    found = tree_rounds(world.X, world.y, world.catalogue, quick, timeline, np.arange(len(world.y)))
-
-    assert 10 <= found < quick.lightgbm.max_rounds
-
-
 def margins_of(seed: int, n: int = 6000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     first, second = rng.normal(0, 1.5, n), rng.normal(0, 1.5, n)
@@ -190,16 +151,3 @@ def test_the_trees_rank_their_world_on_rows_they_did_not_see(world, make_world, 
         recipe = RecipeOf(rung, 100.0, 30)
         margins = fit_rung(recipe, world.X, world.y, world.catalogue, quick).margin(fresh.X)
         assert (auc(fresh.y, expit(margins)) - 0.5) / (oracle - 0.5) > 0.9
-
-
-def test_rolling_folds_of_the_world_can_be_fitted(world, quick: ModelSettings) -> None:  # type: ignore[no-untyped-def]
-    from models.settings import SplitSettings
-
-    rows = np.arange(len(world.y))
-    folds = rolling_folds(world.examples.timeline, rows, world.y, SplitSettings())
-
-    assert len(folds) == 4
-    assert all(
-        1 <= tree_rounds(world.X, world.y, world.catalogue, quick, world.examples.timeline, f.train) <= 60
-        for f in folds
-    )

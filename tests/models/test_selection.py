@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from features.catalogue import Catalogue, Feature
-from features.errors import ConfigError
-from models.selection import OutOfFold, Selection, out_of_fold, select_rung
+from features.errors import ConfigError, NoModelError
+from models.selection import OutOfFold, Selection, out_of_fold, select_rung, within_needs
 from models.settings import ModelSettings, SplitSettings
 from models.split import Timeline, rolling_folds
 
@@ -194,3 +196,33 @@ def test_rungs_that_the_features_can_not_carry_are_left_out(world, quick) -> Non
 
     assert list(found.margins) == ["points"]
     assert chosen.recipe.rung == "points"
+
+
+def test_rungs_without_the_conversions_they_need_are_not_tried(world: Any, quick: ModelSettings) -> None:
+    model, said = within_needs(quick, world.catalogue, 90)
+
+    assert model.rungs == ("points", "logistic")
+    assert model.logistic_penalties == (*quick.logistic_penalties, 10 * max(quick.logistic_penalties))
+    assert said == (
+        "Not tried: a model of boosted trees, which needs 150 conversions in development (model.needs); there are 90, "
+        "60 more are needed.",
+    )
+
+
+def test_with_enough_conversions_every_rung_is_tried(world: Any, quick: ModelSettings) -> None:
+    model, said = within_needs(quick, world.catalogue, 150)
+
+    assert model.rungs == quick.rungs
+    assert model.logistic_penalties == quick.logistic_penalties
+    assert said == ()
+
+
+def test_where_no_rung_has_what_it_needs_the_missing_conversions_are_counted(
+    world: Any, quick: ModelSettings
+) -> None:
+    only_trees = quick.model_copy(update={"rungs": ("lightgbm",)})
+
+    with pytest.raises(
+        NoModelError, match=r"90 conversions, lightgbm would take 150 \(model.needs\), 60 more"
+    ):
+        within_needs(only_trees, world.catalogue, 90)

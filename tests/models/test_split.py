@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from features.errors import InputError
 from models.settings import SplitSettings
-from models.split import Timeline, fold_tail, random_folds, rolling_folds, slices_of
+from models.split import Timeline, blocks_in_time, fold_tail, random_folds, rolling_folds, slices_of
 
 
 def timeline_of(order: list[int], reach: int = 0, cluster: list[int] | None = None) -> Timeline:
@@ -244,3 +244,13 @@ def test_too_little_for_folds_gives_none() -> None:
 
     assert rolling_folds(timeline, np.arange(12), y, SplitSettings()) == []
     assert random_folds(timeline, np.arange(12), y, SplitSettings()) == []
+
+
+def test_blocks_in_time_are_of_equal_size_and_keep_moments_together() -> None:
+    order = np.repeat(np.arange(60), 10)
+
+    block, start = blocks_in_time(order, 6)
+
+    assert np.bincount(block).tolist() == [100] * 6
+    assert start.tolist() == [0, 10, 20, 30, 40, 50]
+    assert blocks_in_time(np.zeros(5, dtype=np.int64), 6)[0].tolist() == [0] * 5

@@ -13,10 +13,18 @@ from scipy.special import expit
 from features.errors import InputError, NoModelError
 from models import trainer
 from models.bands import Anchors
+from models.evaluation import Evaluation, Examples
 from models.metrics import auc
-from models.settings import BandSettings, ModelSettings, Plan, SplitSettings
+from models.settings import (
+    BandSettings,
+    ModelSettings,
+    Plan,
+    RollingSettings,
+    SplitSettings,
+    TuningSettings,
+)
 from models.split import Timeline
-from models.trainer import Evaluation, Examples, evaluate, time_blocks
+from models.trainer import evaluate
 
 DAY = 86_400_000_000
 
@@ -227,16 +235,6 @@ def test_progress_is_told_and_the_test_is_said_to_be_read_once(world: Any, quick
     assert sum("read once" in line for line in told) == 1
 
 
-def test_time_blocks_are_of_equal_size_and_keep_moments_together() -> None:
-    order = np.repeat(np.arange(60), 10)
-
-    blocks = time_blocks(order)
-
-    assert np.bincount(blocks).tolist() == [100] * 6
-    assert (np.diff(blocks) >= 0).all()
-    assert time_blocks(np.zeros(5, dtype=np.int64)).tolist() == [0] * 5
-
-
 def test_precision_within_capacity_is_that_of_the_same_share_of_the_test() -> None:
     plan = Plan(bands=BandSettings(method="capacity", mql=50, sql=10))
     none = np.zeros(0, dtype=np.int64)
@@ -249,3 +247,89 @@ def test_precision_within_capacity_is_that_of_the_same_share_of_the_test() -> No
 
     assert found["precision_at_capacity"](y, p) == 0.5
     assert trainer._at_capacity(rows, Plan(), 20) == {}
+
+
+def test_refits_through_the_test_use_only_what_was_known(world: Any, quick: ModelSettings) -> None:
+    often = RollingSettings(blocks=4, refit_every=1)
+    plain = judged(world, quick, rolling=often)
+    assert plain.rolling is not None
+    last = plain.rolling.block == len(plain.rolling.start) - 1
+    turned = world.y.copy()
+    turned[plain.test_rows[last]] = 1 - turned[plain.test_rows[last]]
+
+    other = judged(world, quick, with_labels(world, turned), rolling=often)
+
+    assert plain.cadence == 1
+    assert (other.test_log_odds == plain.test_log_odds).all()
+    assert (plain.test_log_odds != plain.static_log_odds).any()
+
+
+def test_without_refits_the_headline_is_the_model_fitted_once(world: Any, quick: ModelSettings) -> None:
+    found = judged(world, quick, rolling=RollingSettings(blocks=3, prior_shift=False))
+    off = judged(world, quick, rolling=RollingSettings(blocks=1))
+
+    assert found.rolling is not None
+    assert found.cadence == len(found.rolling.start) == 3
+    assert (found.test_log_odds == found.static_log_odds).all()
+    assert found.shift.value == 0.0
+    assert off.rolling is None
+    assert (off.test_log_odds == found.static_log_odds).all()
+
+
+def test_a_rate_that_rises_through_the_test_is_followed_when_the_model_is_refitted(
+    make_world: Callable[..., Any], quick: ModelSettings
+) -> None:
+    world = make_world(8000, seed=5)
+    order, cluster = world.examples.timeline.order, world.examples.timeline.cluster
+    late = order > 17 * 14 * DAY
+    rng = np.random.default_rng(2)
+    y = np.where(rng.random(len(late)) < 0.5, np.maximum(world.y, late), world.y)
+    moved = replace(with_labels(world, y), timeline=Timeline(order, order + DAY, cluster))
+
+    static = judged(world, quick, moved, rolling=RollingSettings(blocks=5, prior_shift=False))
+    followed = judged(world, quick, moved, rolling=RollingSettings(blocks=5, refit_every=1))
+
+    ratio = [abs(np.log(each.intervals["calibration_ratio"].value)) for each in (static, followed)]
+    assert ratio[1] < 0.7 * ratio[0]
+    assert followed.shift.value > 0.0
+
+
+def test_a_search_changes_the_trees_of_every_later_fit(world: Any, quick: ModelSettings) -> None:
+    pytest.importorskip("optuna")
+    model = quick.model_copy(update={"tuning": TuningSettings(trials=4)})
+
+    found = judged(world, model)
+
+    assert found.tuning is not None
+    assert found.model.lightgbm == found.tuning.best
+    assert len(found.tuning.trials) == 4
+
+
+def test_the_learning_curve_ends_with_the_model_itself(world: Any, quick: ModelSettings) -> None:
+    found = judged(world, quick)
+
+    assert found.curve[-1].auc.value == auc(world.y[found.test_rows], found.static_log_odds)
+    assert found.curve[-1].conversions == found.sizes["development"].conversions
+
+
+def test_the_calibration_error_of_a_good_model_is_near_its_floor(
+    make_world: Callable[..., Any], quick: ModelSettings
+) -> None:
+    world = make_world(6000, seed=8)
+
+    found = judged(world, quick)
+
+    assert 0.0 < found.ece_floor < 0.1
+    assert found.intervals["ece"].value < 1.5 * found.ece_floor
+
+
+def test_few_conversions_try_fewer_rungs_and_say_so(
+    make_world: Callable[..., Any], quick: ModelSettings
+) -> None:
+    world = make_world(500, seed=4)
+
+    found = judged(world, quick)
+
+    assert found.sizes["development"].conversions < 150
+    assert {trial.rung for trial in found.selection.trials} == {"points", "logistic"}
+    assert any(note.startswith("Not tried: a model of boosted trees") for note in found.notes)

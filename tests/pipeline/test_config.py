@@ -100,6 +100,18 @@ def test_a_key_without_a_near_name_lists_what_there_is(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("trusted", "cure"),
+    [("Lead Scor", "did you mean 'Lead Score'"), ("sorce", "did you mean 'source'"), ("x", "declare")],
+)
+def test_trust_in_a_column_that_is_not_declared_is_refused(tmp_path: Path, trusted: str, cure: str) -> None:
+    columns = GOOD.replace('path = "leads.csv"', 'path = "leads.csv"\ncolumns = { score = "Lead Score" }')
+    given = '[attributes]\ntrusted = ["score", "Lead Score", "{}"]\n[attributes.at_creation]\n'
+    said = _load(tmp_path, columns + given.format(trusted) + 'category = ["source"]\nnumber = ["score"]\n')
+
+    assert f"attributes.trusted names no declared attribute: {trusted}; {cure}" in said
+
+
 def test_the_folder_cannot_be_set_from_inside_the_file(tmp_path: Path) -> None:
     said = _load(tmp_path, 'root = "/etc"\n' + GOOD)
 

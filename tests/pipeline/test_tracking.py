@@ -9,6 +9,7 @@ import select
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import pytest
 from features.errors import BundleError, InputError, OutputError
 from models.bundle import load_bundle
 from models.pyfunc import PyfuncModel
+from models.settings import LightGBMSettings
+from models.tuning import Tuning, TuningTrial
 from pipeline import tracking
 from pipeline.config import Project, load_project
 from pipeline.record import TrainingRecord
@@ -272,11 +275,20 @@ def test_importing_tracking_imports_neither_mlflow_nor_matplotlib() -> None:
 def test_the_store_that_was_set_before_comes_back(trained: Trained) -> None:
     import mlflow
 
-    before, named_before = mlflow.get_tracking_uri(), os.environ.get("MLFLOW_TRACKING_URI")
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+    before, named_before = mlflow.get_tracking_uri(), [os.environ.get(name) for name in names]
 
     tracking.champion_version(trained.record.project)
 
-    assert (mlflow.get_tracking_uri(), os.environ.get("MLFLOW_TRACKING_URI")) == (before, named_before)
+    assert (mlflow.get_tracking_uri(), [os.environ.get(name) for name in names]) == (before, named_before)
+
+
+def test_a_registry_named_outside_stays_named(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "sqlite:///elsewhere.db")
+
+    tracking.champion_version(trained.record.project)
+
+    assert os.environ["MLFLOW_REGISTRY_URI"] == "sqlite:///elsewhere.db"
 
 
 def test_settings_are_recorded_without_the_address_of_the_store(trained: Trained) -> None:
@@ -328,3 +340,26 @@ def test_ending_the_page_ends_its_workers_too() -> None:
         is_closed, _, _ = select.select([server.stdout], [], [], 10)
         assert is_closed, "the worker still holds the pipe"
         assert server.stdout.read() == b""
+
+
+def test_each_trial_of_a_search_is_a_child_run(trained: Trained, tmp_path: Path) -> None:
+    trials = (
+        TuningTrial(0, {"num_leaves": 15, "lambda_l2": 5.0}, 0.41, "complete", 4),
+        TuningTrial(1, {"num_leaves": 31, "lambda_l2": 1.0}, 0.44, "pruned", 2),
+    )
+    searched = replace(trained.record.evaluation, tuning=Tuning(LightGBMSettings(), trials))
+    project = with_tracking(trained.record.project, uri=f"sqlite:///{tmp_path / 'runs.db'}")
+
+    logged = tracking.log_training(
+        replace(trained.record, evaluation=searched, project=project, bundle=None), []
+    )
+
+    client = client_of(project)
+    parent = client.get_run(logged.run_id)
+    children = client.search_runs(
+        [parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{logged.run_id}'", order_by=["start_time"]
+    )
+    assert [each.data.params["num_leaves"] for each in children] == ["15", "31"]
+    assert [each.data.tags["state"] for each in children] == ["complete", "pruned"]
+    assert children[1].data.metrics == {"log_loss": 0.44, "folds": 2.0}
+    assert parent.data.metrics["tuning/best_loss"] == 0.41

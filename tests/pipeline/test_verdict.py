@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 
 from models.bands import Anchors
+from models.evaluation import Evaluation, SliceSize
 from models.gate import Check, Status
 from models.intervals import Interval
-from models.trainer import Evaluation, SliceSize, evaluate
+from models.trainer import evaluate
 from pipeline.config import load_project
 from pipeline.dataset import Dataset, labelled_dataset
 from pipeline.tables import load_tables
 from pipeline.train import development_examples
-from pipeline.verdict import verdict_words
+from pipeline.verdict import data_words, finding, verdict_words
 
 PROJECT = """
 [data.leads]
@@ -87,6 +88,33 @@ def test_the_headline_names_verdict_and_auc_with_its_interval(judged: tuple[Eval
     assert rival[0].endswith("but the champion stays.")
     assert uncalibrated[0].startswith("Challenger: ranking only, not calibrated (AUC 0.800")
     assert refused[0].startswith("Refused: nothing better than the base rate was found (AUC 0.800")
+
+
+def test_the_top_of_the_list_is_held_against_any_order_or_the_points_table(
+    judged: tuple[Evaluation, Dataset],
+) -> None:
+    evaluation, dataset = judged
+    same = replace(evaluation, log_odds_by_rung={"points": evaluation.test_log_odds})
+    points = replace(same, selection=replace(same.selection, recipe=replace(same.recipe, rung="points")))
+
+    alone, beside, itself = (finding(each, dataset) for each in (evaluation, same, points))
+
+    assert alone.endswith("; in any order it would find 20 %.")
+    shown = alone.removeprefix("Working the top 20 % of the list finds ").partition(" of the buyers ")
+    figure, interval = shown[0], shown[2].partition(";")[0]
+    assert beside.endswith(f"; the points table finds {figure} {interval}.")
+    assert itself == alone
+
+
+def test_the_verdict_says_the_same_with_its_n(judged: tuple[Evaluation, Dataset]) -> None:
+    evaluation, dataset = judged
+    size = evaluation.sizes["test"]
+
+    words = verdict_words("champion", evaluation, None, dataset)
+
+    assert words[1].startswith(finding(evaluation, dataset))
+    assert f"{size.rows:,} rows of {size.leads:,} leads" in words[1]
+    assert set(data_words(dataset)) <= set(words)
 
 
 def test_a_refusal_promises_nothing(judged: tuple[Evaluation, Dataset]) -> None:

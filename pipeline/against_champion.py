@@ -1,0 +1,101 @@
+"""The new model against the present champion: its losses on the test, and the bands of the open leads."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from features.builder import build_features
+from features.catalogue import Catalogue
+from features.contracts import Tables
+from models.bundle import Bundle, load_bundle, write_bundle
+from models.calibration import row_log_loss
+from models.evaluation import Evaluation, Examples
+from models.gate import Check, judge_champion
+from models.ladder import Recipe, fit_rung
+from models.settings import LightGBMSettings
+from pipeline.band_stability import band_check, band_stability
+from pipeline.config import Project
+from pipeline.dataset import Dataset
+from pipeline.final_fit import question_of
+from pipeline.record import Verdict
+
+__all__ = ["against_champion", "against_its_bands", "as_challenger", "present_champion"]
+
+Tell = Callable[[str], None]
+
+
+def present_champion(project: Project, tell: Tell) -> Bundle | None:
+    """The champion's bundle, if it answers the same question: target, horizon and entity."""
+    from pipeline import tracking
+
+    if tracking.champion_version(project) is None:
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        bundle = load_bundle(tracking.fetch_bundle(project, "champion", Path(scratch)))
+    if bundle.manifest["question"] != question_of(project):
+        tell(
+            "the champion answers another question (target, horizon or snapshots): a new line of versions starts"
+        )
+        return None
+    return bundle
+
+
+def against_champion(
+    champion: Bundle | None,
+    evaluation: Evaluation,
+    dataset: Dataset,
+    examples: Examples,
+    catalogue: Catalogue,
+    project: Project,
+) -> Check | None:
+    """Paired log losses on the test; the champion's recipe is fitted again on what came before it.
+
+    The champion's own fit may have seen the test, so it is its recipe, features and calibration that
+    compete; both fitted once and without a shift of the level, so that neither knows more of the test.
+    Where the tables no longer hold its attributes, its recipe makes do with the new features.
+    """
+    if champion is None:
+        return None
+    kept = champion.manifest["recipe"]
+    recipe = Recipe(kept["rung"], kept["penalty"], kept["rounds"], tuple(kept["weights"]))
+    trees = LightGBMSettings(**kept.get("lightgbm", project.model.lightgbm.model_dump()))
+    X = examples.X
+    if set(champion.sources.usable()) <= set(dataset.data.leads.columns):
+        catalogue = champion.scorer.catalogue
+        X = build_features(dataset.data, dataset.rows, catalogue, champion.sources)
+    if recipe.rung == "points" and len(catalogue.columns(["points"])) == 0:
+        return None
+    rows, test = evaluation.slices.development, evaluation.test_rows
+    model = project.model.model_copy(update={"lightgbm": trees})
+    rung = fit_rung(recipe, X[rows], examples.y[rows], catalogue, model)
+    shift = champion.manifest.get("prior_shift", {}).get("value", 0.0)
+    odds = champion.scorer.calibration.shifted(-shift).log_odds(rung.margin(X[test]))
+    y, clusters = examples.y[test], examples.timeline.cluster[test]
+    return judge_champion(row_log_loss(y, evaluation.static_log_odds), row_log_loss(y, odds), clusters)
+
+
+def against_its_bands(
+    project: Project,
+    tables: Tables,
+    champion: Bundle | None,
+    bundle: Bundle | None,
+    verdict: Verdict,
+    tell: Tell,
+) -> Check | None:
+    """Whether open leads would keep their bands; None without a champion or a model to compare."""
+    if champion is None or bundle is None or verdict == "refused":
+        return None
+    found = band_stability(project, tables, champion, bundle, tell)
+    if found is None:
+        return None
+    return band_check(found, project.gate.band_changes_most, is_re_anchored=project.bands.re_anchor)
+
+
+def as_challenger(bundle: Bundle, folder: Path) -> Bundle:
+    """The same bundle with the verdict that its bands have left it."""
+    kept = {name: value for name, value in bundle.manifest.items() if name not in {"sources", "files"}}
+    return write_bundle(
+        folder, bundle.scorer, bundle.sources, bundle.golden, {**kept, "verdict": "challenger"}
+    )
