@@ -79,7 +79,10 @@ golden: $(VENV)/.dev ## Rewrite the golden files of the tests; read the diff
 bench: $(VENV)/.dev ## Measure speed, write benchmarks/results.json
 	@$(BIN)/python benchmarks/speed.py
 
+bench-quality: $(VENV)/.dev ## Measure quality beside other learners, write benchmarks/quality.md
+	@$(BIN)/python benchmarks/quality.py
+
 clean: ## Remove the sample and its results
 	@rm -rf $(SAMPLE)
 
-.PHONY: help setup train score check-data ui test test-all check format golden bench clean
+.PHONY: help setup train score check-data ui test test-all check format golden bench bench-quality clean
