@@ -40,10 +40,10 @@ Result = dict[str, Any]
 class Budget:
     """What the run may spend: the same for all who ask for a budget."""
 
-    leads: int = 10_000
+    leads: int = 4_000
     trials: int = 30
     flaml_s: int = 60
-    autogluon_s: int = 120
+    autogluon_s: int = 60
     threads: int = 2
     n_boot: int = 400
 

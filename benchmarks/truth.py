@@ -39,16 +39,6 @@ DOCS = Path(__file__).parents[1] / "docs" / "campaigns"
 Figures = dict[str, Any]
 # leads whose development has about this many conversions
 SMALL = {50: 220, 100: 430, 200: 850, 500: 2100, 2000: 8200}
-POINTS = """
-[points]
-preset = "saas"
-rules = [
-  { event = "form_submit", points = 10 },
-  { event = "pricing_view", points = 7, per = "each", most = 3, window = "30d" },
-  { event = "demo_request", points = 20 },
-  { event = "unsubscribe", points = -10 },
-]
-"""
 LARGE_SEED, LARGE_LEADS = 1_000_001, 60_000
 
 
@@ -63,7 +53,7 @@ class World:
     catalogue: Catalogue
 
 
-def world_of(folder: Path, leads: int, seed: int, shuffled: bool = False, points: bool = False) -> World:
+def world_of(folder: Path, leads: int, seed: int, shuffled: bool = False) -> World:
     """Simulate a world into a folder and build its examples."""
     from pipeline.config import load_project
     from pipeline.dataset import labelled_dataset
@@ -72,10 +62,7 @@ def world_of(folder: Path, leads: int, seed: int, shuffled: bool = False, points
     from pipeline.train import development_examples
 
     simulate_to_folder(WorldSettings(n_leads=leads, seed=seed, shuffle_labels=shuffled), folder)
-    file = folder / "lead-scoring.toml"
-    if points:
-        file.write_text(file.read_text(encoding="utf-8") + POINTS, encoding="utf-8")
-    project = load_project(file)
+    project = load_project(folder / "lead-scoring.toml")
     dataset = labelled_dataset(project, load_tables(project))
     examples, catalogue = development_examples(project, dataset, lambda _: None)
     return World(folder, project, dataset, examples, catalogue)
@@ -150,7 +137,7 @@ def small(folder: Path, leads: int, seed: int) -> Figures:
     from models.calibration import row_log_loss
     from models.intervals import paired_difference
 
-    world = world_of(folder, leads, seed, points=True)
+    world = world_of(folder, leads, seed)
     found = judged(world)
     if found is None:
         return {"conversions": int(world.examples.y.sum()), "rung": "refused: too few"}

@@ -18,7 +18,6 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 SHARES = (0.125, 0.25, 0.5)
 LEAST_CONVERSIONS = 10
-MOST_REPLICATES = 200
 _CURVE = 31_000_001  # a draw of its own, apart from those of the split
 
 
@@ -34,7 +33,7 @@ class CurvePoint:
 
 def learning_curve(
     fit: Callable[[Int64, Int64], Float64], whole: Float64, development: Int64, test: Int64, y: Float64,
-    cluster: Int64, seed: int = 0,
+    cluster: Int64, n_boot: int = 400, seed: int = 0,
 ) -> tuple[CurvePoint, ...]:  # fmt: skip
     """An eighth, a quarter, a half and all of development, the smaller part within the larger.
 
@@ -55,6 +54,6 @@ def learning_curve(
         if won < LEAST_CONVERSIONS or won == len(rows):
             continue
         odds = whole if share == 1.0 else fit(rows, test)
-        found = bootstrap_intervals({"auc": auc}, y[test], odds, cluster[test], MOST_REPLICATES, seed)
+        found = bootstrap_intervals({"auc": auc}, y[test], odds, cluster[test], n_boot, seed)
         points.append(CurvePoint(share, len(rows), won, found["auc"]))
     return tuple(points)

@@ -26,6 +26,7 @@ MOST_VALUES = 12
 SHOWN_VALUES = 8
 UNDATED_PARTS = 8
 OTHERS = "all others"
+RESERVED = ("month", "period", "band")  # kinds of parts; a column of that name gets a star
 MISSING = "(unknown)"
 
 
@@ -47,7 +48,7 @@ def figures_by_part(project: Project, dataset: Dataset, evaluation: Evaluation) 
         kinds.append(("band", _bands(project, evaluation, p)))
     for name in segment_columns(project, dataset):
         values = dataset.data.leads[name].to_numpy(dtype=object)[dataset.rows.lead[test]]
-        kinds.append((name, _values(values)))
+        kinds.append((f"{name}*" if name in RESERVED else name, _values(values)))
     found = [judge_parts(kind, parts, y, p, lead, cluster) for kind, parts in kinds]
     return tuple(each for kind in found for each in kind)
 

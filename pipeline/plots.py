@@ -13,10 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "CurveMark",
     "GainPoint",
+    "PeriodPoint",
     "ReliabilityPoint",
+    "curve_plot",
     "gain_plot",
     "importance_plot",
+    "period_plot",
     "png",
     "reliability_plot",
     "score_plot",
@@ -65,6 +69,25 @@ class GainPoint(NamedTuple):
     high: float
 
 
+class PeriodPoint(NamedTuple):
+    """A month of the test: mean probability, share that converted and its interval."""
+
+    name: str
+    promised: float
+    came: float
+    low: float
+    high: float
+
+
+class CurveMark(NamedTuple):
+    """One point of a learning curve: conversions learned from, AUC on the test and its interval."""
+
+    conversions: int
+    auc: float
+    low: float
+    high: float
+
+
 def reliability_plot(points: Sequence[ReliabilityPoint]) -> Any:
     """Promised against observed share, a bar for the interval of each bin; on the line is right."""
     predicted, observed, low, high, rows = (np.array(column) for column in zip(*points, strict=True))
@@ -92,19 +115,21 @@ def reliability_plot(points: Sequence[ReliabilityPoint]) -> Any:
 
 
 def gain_plot(
-    curves: Mapping[str, Line], points: Sequence[GainPoint] = (), worked: str = "Share of leads worked"
+    curves: Mapping[str, Line], *points: Sequence[GainPoint], worked: str = "Share of leads worked"
 ) -> Any:
-    """Share of the buyers found by share of the leads worked, best first; the diagonal is no model at all."""
+    """Share of the buyers found by share of the leads worked, best first; the diagonal is no model at all.
+
+    `points` shade the interval of the first curves, in their order.
+    """
     with _axes(worked, "Share of buyers found") as (figure, axes):
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=DASHES[1], label="in any order")
         for number, (name, (share, found)) in enumerate(curves.items()):
             colour, dashes = SERIES[number % len(SERIES)], DASHES[number % len(DASHES)]
             axes.plot(*_thinned(share, found), color=colour, linestyle=dashes, linewidth=2, label=name)
-        if points:
-            places, _, low, high = (np.array(column) for column in zip(*points, strict=True))
-            axes.fill_between(
-                places, low, high, color=SERIES[0], alpha=0.18, linewidth=0, label="95 % interval"
-            )
+        for number, each in enumerate(points):
+            places, _, low, high = (np.array(column) for column in zip(*each, strict=True))
+            label = "95 % interval" if number == 0 else None
+            axes.fill_between(places, low, high, color=SERIES[number], alpha=0.18, linewidth=0, label=label)
         axes.set(xlim=(0, 1), ylim=(0, 1.01))
         _percent(axes.xaxis, 1.0)
         _percent(axes.yaxis, 1.0)
@@ -130,6 +155,42 @@ def score_plot(scores: Float64, y: Float64, lines: Mapping[str, float]) -> Any:
         axes.set(xlim=(0, 100), ylim=(0, top))
         _percent(axes.yaxis, top)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+        return figure
+
+
+def period_plot(points: Sequence[PeriodPoint]) -> Any:
+    """What each month was promised, as a line, and what came, with a bar for its interval."""
+    names, promised, came, low, high = (np.array(column) for column in zip(*points, strict=True))
+    places = np.arange(len(names))
+    with _axes("", "Share that converts", height=3.2) as (figure, axes):
+        axes.errorbar(
+            places, came, yerr=np.abs(np.stack([came - low, high - came])), fmt="o", color=SERIES[0],
+            elinewidth=1.4, label="came true, 95 % interval",
+        )  # fmt: skip
+        axes.plot(
+            places, promised, color=SERIES[1], linestyle=DASHES[1], marker="D", markersize=4, label="promised"
+        )
+        top = 1.12 * float(max(np.nanmax(high), promised.max()))
+        axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(0, top))
+        step = max(1, -(-len(names) // 8))
+        axes.set_xticks(places[::step], names[::step])
+        _percent(axes.yaxis, top)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+        return figure
+
+
+def curve_plot(points: Sequence[CurveMark]) -> Any:
+    """AUC on the test by conversions learned from, each with its interval; every step to the right doubles."""
+    conversions, auc, low, high = (np.array(column) for column in zip(*points, strict=True))
+    with _axes("Conversions learned from", "AUC on the test", height=3.2) as (figure, axes):
+        axes.errorbar(
+            conversions, auc, yerr=np.abs(np.stack([auc - low, high - auc])), fmt="o-", color=SERIES[0],
+            elinewidth=1.4, linewidth=1.6, label="95 % interval",
+        )  # fmt: skip
+        axes.set_xscale("log")
+        axes.minorticks_off()
+        axes.set_xticks(conversions, [f"{each:,}" for each in conversions])
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
         return figure
 
 
@@ -226,7 +287,8 @@ def _root(values: Float64) -> Float64:
 def _percent(axis: Any, top: float) -> None:
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    steps = [1, 2, 2.5, 5, 10] if top > 0.5 else [1, 2, 5, 10]  # a tick at 2.5 % would print as 2 %
+    axis.set_major_locator(MaxNLocator(5, steps=steps))
     axis.set_major_formatter(PercentFormatter(1.0, decimals=0 if top > 0.1 else 1, symbol=" %"))
 
 

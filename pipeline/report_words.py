@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["CHECKS", "METRICS", "REASONS", "RUNGS", "STATUS", "VERDICTS"]
+__all__ = [
+    "CALIBRATION",
+    "CARDS",
+    "CHECKS",
+    "METRICS",
+    "RANKING",
+    "REASONS",
+    "RUNGS",
+    "STATUS",
+    "TREE_SETTINGS",
+    "VERDICTS",
+]
 
 RUNGS = {
     "points": "Points table",
@@ -26,14 +37,33 @@ METRICS = {
     "log_loss": ("Log loss", "4", "how wrong the probabilities are, in nats; lower is better"),
     "brier": ("Brier score", "4", "mean squared distance of probability and outcome; lower is better"),
 }  # fmt: skip
+RANKING = {
+    "auc", "average_precision", "precision_at_100", "precision_at_capacity", "recall_at_10", "recall_at_20",
+    "lift_at_10",
+}  # fmt: skip
+CALIBRATION = {"calibration_ratio", "calibration_slope", "calibration_intercept", "ece", "log_loss", "brier"}
+TREE_SETTINGS = {
+    "num_leaves": "Leaves",
+    "min_data_in_leaf": "Rows a leaf",
+    "lambda_l2": "L2 penalty",
+    "feature_fraction": "Share of features",
+    "bagging_fraction": "Share of rows",
+}
 CHECKS = {
     "auc_within_time": "Ranks better than chance",
     "log_loss_against_constant": "Beats one average chance for all",
     "calibration_ratio": "Level of the probabilities",
     "calibration_slope": "Spread of the probabilities",
+    "plausible": "Not too good to be true",
     "log_loss_against_champion": "Against the present champion",
 }
 STATUS = {"passed": "passed", "failed": "failed", "not_shown": "not shown"}
+CARDS = {
+    "recall_at_10": ("%", "of the buyers are among the best tenth of the list"),
+    "lift_at_10": ("x", "as many buyers in the best tenth as in a tenth drawn blindly"),
+    "auc": ("%", "of the time a buyer is ranked above a non-buyer; chance is 50 %"),
+    "calibration_ratio": ("2", "sales promised for each that came; 1 is right"),
+}
 VERDICTS = {
     "champion": ("✓", "Champion", "in use from now on"),
     "challenger": ("◷", "Challenger", "kept beside the champion, not in use"),

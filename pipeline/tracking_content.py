@@ -87,7 +87,10 @@ def run_metrics(record: TrainingRecord) -> dict[str, float]:
         counts = {"rows": size.rows, "leads": size.leads, "conversions": size.conversions, "rate": size.rate}
         found |= {f"{part}/{name}": value for name, value in counts.items()}
     found |= {f"check/{check.name}": check.value for check in record.checks}
-    found |= _of_search(evaluation) | {"prior_shift": evaluation.shift.value, "ece_floor": evaluation.ece_floor}
+    found |= _of_search(evaluation) | {
+        "prior_shift": evaluation.shift.value,
+        "ece_floor": evaluation.ece_floor,
+    }
     reasons = {
         "left_out": record.dataset.left_out,
         "quarantined": record.quarantined,

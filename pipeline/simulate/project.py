@@ -72,6 +72,16 @@ category = ["lead_status"]
 
 [attributes]
 waived = ["is_priority"]  # the priority list has not changed since the accounts were made
+
+# What a marketing team would give by hand; the models are compared with it.
+[points]
+preset = "saas"
+rules = [
+  { event = "form_submit", points = 10 },
+  { event = "pricing_view", points = 7, per = "each", most = 3, window = "30d" },
+  { event = "demo_request", points = 20 },
+  { event = "unsubscribe", points = -10 },
+]
 """
 
 

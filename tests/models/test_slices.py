@@ -85,3 +85,28 @@ def test_one_cluster_alone_has_no_interval() -> None:
 
 def test_the_share_of_none_is_not_known() -> None:
     assert math.isnan(share_interval(np.zeros(0), np.zeros(0, dtype=np.int64)).value)
+
+
+def test_the_interval_of_a_share_is_wilsons_where_rows_stand_alone() -> None:
+    found = share_interval(np.array([1.0, 0.0, 0.0, 0.0]), np.arange(4))
+
+    n, p, z = 4, 0.25, 1.96
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    assert (found.low, found.high) == pytest.approx((middle - half, middle + half))
+
+
+def test_rows_that_share_their_fate_widen_the_interval_of_a_share() -> None:
+    y = np.repeat([1.0, 0.0, 0.0, 1.0], 25)
+
+    alone, together = share_interval(y, np.arange(100)), share_interval(y, np.repeat(np.arange(4), 25))
+
+    assert together.high - together.low > 3 * (alone.high - alone.low)
+
+
+def test_a_share_without_any_conversion_still_has_an_upper_end() -> None:
+    found = share_interval(np.zeros(40), np.arange(40) // 2)
+
+    assert (found.value, found.low) == (0.0, 0.0)
+    assert 0.1 < found.high < 0.2
+    assert math.isnan(share_interval(np.zeros(0), np.zeros(0, dtype=np.int64)).value)

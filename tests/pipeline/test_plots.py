@@ -13,10 +13,14 @@ from pipeline.plots import (
     INK,
     MUTED,
     SERIES,
+    CurveMark,
     GainPoint,
+    PeriodPoint,
     ReliabilityPoint,
+    curve_plot,
     gain_plot,
     importance_plot,
+    period_plot,
     png,
     reliability_plot,
     score_plot,
@@ -51,7 +55,21 @@ def importance() -> Any:
     return importance_plot({"Pricing <views>": 0.7, "Seniority": 0.3}, "Share of the gain")
 
 
-DRAWN = pytest.mark.parametrize("draw", [reliability, gain, scores, importance])
+def months() -> Any:
+    """Two months, one above what was promised."""
+    return period_plot(
+        [PeriodPoint("2025-01", 0.05, 0.04, 0.03, 0.06), PeriodPoint("2025-02", 0.05, 0.2, 0.1, 0.3)]
+    )
+
+
+def learning() -> Any:
+    """Three points of a learning curve."""
+    return curve_plot(
+        [CurveMark(50, 0.7, 0.6, 0.8), CurveMark(100, 0.75, 0.7, 0.8), CurveMark(210, 0.8, 0.78, 0.82)]
+    )
+
+
+DRAWN = pytest.mark.parametrize("draw", [reliability, gain, scores, importance, months, learning])
 
 
 @DRAWN
@@ -136,6 +154,53 @@ def test_scores_of_each_outcome_add_up_to_one() -> None:
     assert filled.get_data().values.sum() == pytest.approx(1.0)
     assert outlined.get_data().values.sum() == pytest.approx(1.0)
     assert outlined.get_label() == "bought (2 rows)"
+
+
+def test_each_curve_may_have_its_own_interval() -> None:
+    points = [GainPoint(0.0, 0.0, 0.0, 0.0), GainPoint(1.0, 1.0, 1.0, 1.0)]
+
+    figure = gain_plot({"Blend": (SHARES, SHARES), "Points table": (SHARES, SHARES)}, points, points)
+
+    first, second = figure.axes[0].collections
+    assert not np.array_equal(first.get_facecolor(), second.get_facecolor())
+    assert [each.get_text() for each in figure.axes[0].get_legend().get_texts()].count("95 % interval") == 1
+
+
+def test_promised_is_a_line_and_what_came_has_its_interval() -> None:
+    axes = months().axes[0]
+
+    promised = next(line for line in axes.lines if line.get_label() == "promised")
+    (bars,) = axes.collections
+    assert promised.get_ydata().tolist() == [0.05, 0.05]
+    assert [segment[:, 1].round(6).tolist() for segment in bars.get_segments()] == [[0.03, 0.06], [0.1, 0.3]]
+
+
+def test_a_tick_says_the_share_it_stands_at() -> None:
+    figure = period_plot(
+        [PeriodPoint("a", 0.05, 0.08, 0.05, 0.115), PeriodPoint("b", 0.05, 0.08, 0.05, 0.115)]
+    )
+    axis = figure.axes[0].yaxis
+
+    shown = [
+        float(label.removesuffix(" %"))
+        for label in axis.get_major_formatter().format_ticks(axis.get_ticklocs())
+    ]
+
+    assert shown == pytest.approx((100 * axis.get_ticklocs()).tolist())
+
+
+def test_many_months_are_named_now_and_then() -> None:
+    points = [PeriodPoint(f"m{number}", 0.1, 0.1, 0.05, 0.2) for number in range(30)]
+
+    labels = [each.get_text() for each in period_plot(points).axes[0].get_xticklabels()]
+
+    assert labels == [f"m{number}" for number in range(0, 30, 4)]
+
+
+def test_the_learning_curve_names_the_conversions_of_each_point() -> None:
+    labels = [each.get_text() for each in learning().axes[0].get_xticklabels()]
+
+    assert labels == ["50", "100", "210"]
 
 
 def test_one_outcome_alone_can_be_drawn() -> None:

@@ -1,77 +1,97 @@
-"""The page: verdict and figures in words, nothing loaded from elsewhere."""
+"""The page: verdict first, every table with its figures, nothing loaded from elsewhere."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from features.catalogue import Catalogue, Feature
 from models.intervals import Interval
-from models.ladder import Recipe, fit_rung
-from models.settings import ModelSettings, Rung
-from pipeline.config import load_project
+from models.slices import SliceFigures
+from pipeline.audit.result import Suspect
+from pipeline.leak_hunt import LeakHunt
 from pipeline.record import TrainingRecord
-from pipeline.report import importance, write_report
-from pipeline.report_content import (
-    band_rows,
-    base_rate_words,
-    gain_points,
-    reliability_points,
-    share_interval,
+from pipeline.report import write_report
+from pipeline.report_pictures import pictures_of
+from tests.pipeline.report_record import (
+    judged,
+    page_of,
+    refused,
+    trained,
+    unordered,
+    with_intervals,
+    without_points,
 )
-from pipeline.simulate import WorldSettings, simulate_to_folder
-from pipeline.train import train_project
-
-SMALL = """
-[model]
-rungs = ["logistic", "lightgbm", "blend"]
-bootstrap = 100
-
-[model.lightgbm]
-max_rounds = 20
-
-[features]
-families = ["explicit", "recency"]
-"""
 
 
 @pytest.fixture(scope="module")
-def record(tmp_path_factory: pytest.TempPathFactory) -> TrainingRecord:
+def record() -> TrainingRecord:
     """The record of a small world."""
-    folder = tmp_path_factory.mktemp("world")
-    simulate_to_folder(WorldSettings(n_leads=1_000, seed=5, months=9), folder)
-    path = folder / "lead-scoring.toml"
-    path.write_text(path.read_text(encoding="utf-8") + SMALL, encoding="utf-8")
-    return train_project(load_project(path), lambda _: None).record
+    return trained()
 
 
-def page_of(record: TrainingRecord, folder: Path) -> str:
-    """The page as text."""
-    return write_report(record, folder).html.read_text(encoding="utf-8")
+def plain(page: str) -> str:
+    """What a reader sees beside the pictures."""
+    return re.sub(r"<svg.*?</svg>|<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
 
 
-def refused(record: TrainingRecord) -> TrainingRecord:
-    """The record as if nothing had been found."""
-    return dataclasses.replace(record, verdict="refused", bundle=None, words=("Refused: nothing was found.",))
+def heading(page: str) -> str:
+    """The sentence on top."""
+    found = re.search(r"<h1>(.*?)</h1>", page)
+    assert found is not None
+    return found[1]
 
 
-def with_intervals(record: TrainingRecord, **intervals: Interval) -> TrainingRecord:
-    """The record with other figures."""
-    found = {**record.evaluation.intervals, **intervals}
-    return dataclasses.replace(record, evaluation=dataclasses.replace(record.evaluation, intervals=found))
+def section(page: str, name: str) -> str:
+    """One section of the page."""
+    found = re.search(rf'<section id="{name}">.*?</section>', page, flags=re.DOTALL)
+    assert found is not None
+    return found[0]
 
 
-def test_the_page_opens_with_what_working_the_top_finds(record: TrainingRecord, tmp_path: Path) -> None:
+def test_the_page_opens_with_what_working_the_top_finds_beside_the_points_table(
+    record: TrainingRecord, tmp_path: Path
+) -> None:
     page = page_of(with_intervals(record, recall_at_20=Interval(0.52, 0.47, 0.57)), tmp_path)
 
-    heading = re.search(r"<h1>(.*?)</h1>", page)
-    assert heading is not None
-    assert heading[1] == "Working the top 20 % of leads finds 52 % of the buyers (47 % to 57 %)."
+    assert re.fullmatch(
+        r"Working the top 20 % of the list finds 52 % of the buyers \(47 % to 57 %\); "
+        r"the points table finds \d+ % \(\d+ % to \d+ %\)\.",
+        heading(page),
+    )
+
+
+def test_terminal_page_and_table_say_the_same_figure_of_the_top_fifth(
+    record: TrainingRecord, tmp_path: Path
+) -> None:
+    page = page_of(record, tmp_path)
+
+    model, table = re.findall(r"finds (\d+ %)(?: of the buyers)? \((\d+ % to \d+ %)\)", heading(page))
+    (row,) = re.findall(r'<th scope="row">20 %</th>.*?</tr>', section(page, "gain"), flags=re.DOTALL)
+    cells = re.findall(r'<strong>(.*?)</strong> <span class="range">(.*?)</span>', row)
+    assert record.words[1].startswith(heading(page))
+    assert cells[0] == model
+    assert cells[-1] == table
+
+
+def test_without_a_points_table_the_top_is_held_against_any_order(
+    record: TrainingRecord, tmp_path: Path
+) -> None:
+    page = page_of(without_points(record), tmp_path)
+
+    assert heading(page).endswith("; in any order it would find 20 %.")
+    assert "points table finds" not in plain(page).lower()
+
+
+def test_what_the_verdict_says_stands_once(record: TrainingRecord, tmp_path: Path) -> None:
+    text = plain(page_of(record, tmp_path))
+
+    assert text.count("Working the top 20 %") == 1
+    assert text.count("The data ends on") == 1
+    assert record.words[0] in text
 
 
 def test_every_figure_of_the_test_stands_there_with_its_interval_and_n(
@@ -84,9 +104,24 @@ def test_every_figure_of_the_test_stands_there_with_its_interval_and_n(
         found = record.evaluation.intervals[name]
         assert f"<strong>{found.value:.3f}</strong>" in page
         assert f"{found.low:.3f} to {found.high:.3f}" in page
-    assert f"n = {size.rows:,} rows, {size.leads:,} leads, {size.conversions:,} conversions" in page
-    assert record.evaluation.refusal[0].words.split(":")[0] in page
+    n = f"n = {size.rows:,} rows, {size.leads:,} leads, {size.conversions:,} conversions"
+    assert f"n = {size.rows:,} rows (a lead at a moment) of {size.leads:,} leads" in page
+    assert all(n in section(page, name) for name in ("gain", "probabilities", "time", "models", "history"))
     assert all(digest in page for digest in record.digests.values())
+
+
+@pytest.mark.parametrize(
+    "name", ["gain", "probabilities", "bands", "parts", "time", "models", "history", "reasons"]
+)
+def test_every_table_of_figures_has_intervals_and_its_n(
+    record: TrainingRecord, tmp_path: Path, name: str
+) -> None:
+    part = section(page_of(record, tmp_path), name)
+
+    tables = re.findall(r"<table>.*?</table>", part, flags=re.DOTALL)
+    assert tables
+    assert all('class="range"' in each for each in tables)
+    assert "n = " in part or all('<th scope="col" class="n">Rows</th>' in each for each in tables)
 
 
 def test_the_page_loads_nothing_from_elsewhere(record: TrainingRecord, tmp_path: Path) -> None:
@@ -98,14 +133,31 @@ def test_the_page_loads_nothing_from_elsewhere(record: TrainingRecord, tmp_path:
     assert all(each.startswith("#") for each in re.findall(r"url\(([^)]*)\)", page))
 
 
+def test_every_link_of_the_contents_has_its_section(record: TrainingRecord, tmp_path: Path) -> None:
+    for number, each in enumerate((record, refused(record))):
+        page = page_of(each, tmp_path / str(number))
+
+        wanted = set(re.findall(r'<a href="#([^"]+)"', page))
+        assert {"verdict", "gain", "settings"} <= wanted
+        assert wanted <= set(re.findall(r'\bid="([^"]+)"', page))
+
+
 def test_the_pictures_lie_beside_the_page_and_in_it(record: TrainingRecord, tmp_path: Path) -> None:
     report = write_report(record, tmp_path / "made")
 
     assert [each.name for each in report.plots] == [
-        "gain.png", "reliability.png", "scores.png", "rungs.png", "importance.png",
+        "gain.png", "scores.png", "reliability.png", "months.png", "rungs.png", "learning.png", "importance.png",
     ]  # fmt: skip
     assert all(each.read_bytes().startswith(b"\x89PNG") for each in report.plots)
-    assert report.html.read_text(encoding="utf-8").count("<svg ") == 5
+    assert report.html.read_text(encoding="utf-8").count("<svg ") == 7
+
+
+def test_what_there_is_too_little_of_is_not_drawn(record: TrainingRecord) -> None:
+    thin = judged(replace(record, slices=record.slices[:1]), curve=())
+
+    drawn = {each.name for each in pictures_of(record)}
+
+    assert drawn - {each.name for each in pictures_of(thin)} == {"months", "learning"}
 
 
 def test_the_same_record_gives_the_same_bytes(record: TrainingRecord, tmp_path: Path) -> None:
@@ -116,8 +168,10 @@ def test_a_refused_record_says_so_and_promises_nothing(record: TrainingRecord, t
     report = write_report(refused(record), tmp_path)
 
     page = report.html.read_text(encoding="utf-8")
-    assert "No model: nothing was shown to tell buyers from others." in page
+    assert heading(page) == "No model: nothing was shown to tell buyers from others."
     assert "What the bands promise" not in page
+    assert "What moves the scores" not in page
+    assert "Working the top" not in page
     assert "points, no probability" not in page
     assert "importance.png" not in [each.name for each in report.plots]
 
@@ -125,10 +179,19 @@ def test_a_refused_record_says_so_and_promises_nothing(record: TrainingRecord, t
 def test_a_refused_record_with_a_points_table_says_what_may_still_be_used(
     record: TrainingRecord, tmp_path: Path
 ) -> None:
-    page = page_of(dataclasses.replace(record, verdict="refused"), tmp_path)
+    page = page_of(replace(record, verdict="refused"), tmp_path)
 
     assert "the points table as it was given: points, no probability" in page
     assert "use the order" not in page
+
+
+def test_leads_without_an_order_have_no_refits_and_are_told_why(
+    record: TrainingRecord, tmp_path: Path
+) -> None:
+    page = page_of(unordered(record), tmp_path)
+
+    assert "Nothing gives these leads a time order" in section(page, "time")
+    assert "<table>" not in section(page, "time")
 
 
 def test_what_the_rows_can_not_show_is_said(record: TrainingRecord, tmp_path: Path) -> None:
@@ -138,105 +201,59 @@ def test_what_the_rows_can_not_show_is_said(record: TrainingRecord, tmp_path: Pa
 
     assert "not shown" in page
     assert "too few to tell" in page
-    assert "nan" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL).lower().replace("finance", "")
+    assert not re.search(r"\bnan\b", plain(page), flags=re.IGNORECASE)
 
 
 def test_words_from_the_data_are_escaped(record: TrainingRecord, tmp_path: Path) -> None:
-    page = page_of(dataclasses.replace(record, warnings=("<script>alert(1)</script>",)), tmp_path)
+    hostile = "<script>alert(1)</script>"
+    months = [each for each in record.slices if each.kind == "month"]
+    suspect = Suspect("leads", hostile, "leak", "hindsight", hostile, "at_creation")
+
+    page = page_of(
+        replace(
+            record,
+            warnings=(hostile,),
+            slices=(*months, replace(months[0], kind=hostile, name=hostile)),
+            hunt=LeakHunt(left_out=(suspect,)),
+        ),
+        tmp_path,
+    )
 
     assert "<script>" not in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    for name in ("parts", "leaks", "data"):
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in section(page, name)
 
 
-def test_the_bands_share_out_the_test_and_promise_less_as_they_fall(record: TrainingRecord) -> None:
-    rows = band_rows(record)
+def test_a_suspect_stands_with_its_evidence_and_the_line_that_vouches_for_it(
+    record: TrainingRecord, tmp_path: Path
+) -> None:
+    suspect = Suspect("leads", "closed_by", "leak", "hindsight", "Set after 90 % of the wins.", "at_creation")
+    hunt = LeakHunt(left_out=(suspect,))
 
-    size = record.evaluation.sizes["test"]
-    assert [each.name for each in rows] == ["SQL", "MQL", "below"]
-    assert sum(each.rows for each in rows) == size.rows
-    assert sum(each.conversions for each in rows) == size.conversions
+    page = page_of(replace(record, hunt=hunt, words=(*record.words, *hunt.words())), tmp_path)
 
-
-def test_the_bins_share_out_the_test(record: TrainingRecord) -> None:
-    points = reliability_points(record)
-
-    assert sum(each.n_rows for each in points) == record.evaluation.sizes["test"].rows
-    assert all(each.low <= each.observed <= each.high for each in points)
+    assert 'Left out by the <a href="#leaks">leak hunt</a>: closed_by.' in page
+    assert "Set after 90 % of the wins." in section(page, "leaks")
+    assert "attributes.trusted = [&#34;closed_by&#34;]" in section(page, "leaks")
+    assert "Nothing was found" in section(page_of(record, tmp_path), "leaks")
 
 
-def test_the_interval_of_the_gain_curve_holds_the_figure(record: TrainingRecord) -> None:
-    (point,) = gain_points(record, (0.2,))
+def test_a_long_list_is_folded_with_every_row_in_it(record: TrainingRecord, tmp_path: Path) -> None:
+    month = next(each for each in record.slices if each.kind == "month")
+    many: list[SliceFigures] = [replace(month, name=f"20{number}-01") for number in range(10, 40)]
 
-    assert point.found == record.evaluation.intervals["recall_at_20"].value
-    assert point.low <= point.found <= point.high
+    part = section(page_of(replace(record, slices=tuple(many)), tmp_path), "parts")
 
-
-def test_a_base_rate_that_moved_is_said_with_what_it_does(record: TrainingRecord) -> None:
-    sizes = {
-        **record.evaluation.sizes,
-        "development": dataclasses.replace(
-            record.evaluation.sizes["development"], rows=1_000, conversions=60
-        ),
-        "test": dataclasses.replace(record.evaluation.sizes["test"], rows=1_000, conversions=310),
-    }
-    evaluation = dataclasses.replace(record.evaluation, sizes=sizes)
-    moved = dataclasses.replace(record, evaluation=evaluation)
-
-    words = base_rate_words(with_intervals(moved, calibration_ratio=Interval(0.2, 0.15, 0.25)))
-
-    assert words.startswith("It moved: 6.0 % of the rows converted in development, 31 % in the test.")
-    assert "too low on the latter: 0.20 sales promised for each that came" in words
-    assert "The probabilities followed it" in base_rate_words(
-        with_intervals(moved, calibration_ratio=Interval(1.0, 0.9, 1.1))
-    )
+    shown, folded = part.split("<summary>16 more</summary>")
+    assert "2023-01" in shown
+    assert "2024-01" not in re.sub(r"<svg.*?</svg>", "", shown, flags=re.DOTALL)
+    assert all(f"20{number}-01" in folded for number in range(24, 40))
 
 
-def test_the_interval_of_a_share_is_wilsons_where_rows_stand_alone() -> None:
-    found = share_interval(np.array([1.0, 0.0, 0.0, 0.0]), np.arange(4))
+def test_settings_versions_and_files_are_folded_away(record: TrainingRecord, tmp_path: Path) -> None:
+    part = section(page_of(record, tmp_path), "settings")
 
-    n, p, z = 4, 0.25, 1.96
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    assert (found.low, found.high) == pytest.approx((middle - half, middle + half))
-
-
-def test_rows_that_share_their_fate_widen_the_interval_of_a_share() -> None:
-    y = np.repeat([1.0, 0.0, 0.0, 1.0], 25)
-
-    alone, together = share_interval(y, np.arange(100)), share_interval(y, np.repeat(np.arange(4), 25))
-
-    assert together.high - together.low > 3 * (alone.high - alone.low)
-
-
-def test_a_share_without_any_conversion_still_has_an_upper_end() -> None:
-    found = share_interval(np.zeros(40), np.arange(40) // 2)
-
-    assert (found.value, found.low) == (0.0, 0.0)
-    assert 0.1 < found.high < 0.2
-    assert math.isnan(share_interval(np.zeros(0), np.zeros(0, dtype=np.int64)).value)
-
-
-@pytest.mark.parametrize("rung", ["logistic", "lightgbm", "blend", "points"])
-def test_importance_finds_the_column_that_matters_on_every_rung(record: TrainingRecord, rung: Rung) -> None:
-    generator = np.random.default_rng(0)
-    X = np.concatenate(
-        [generator.normal(size=(600, 2)), generator.integers(0, 2, (600, 2)) * [[9.0, 1.0]]], axis=1
-    )
-    y = (X[:, 0] + X[:, 2] + 0.3 * generator.normal(size=600) > 0).astype(np.float64)
-    catalogue = Catalogue((
-        Feature("explicit", "size", "value", group="size", words="size"),
-        Feature("explicit", "noise", "value", group="noise", words="noise"),
-        Feature("points", "visits", "rule0", unit="points", group="points:visits", words="visits"),
-        Feature("points", "calls", "rule1", unit="points", group="points:calls", words="calls"),
-    ))  # fmt: skip
-    settings = ModelSettings()
-    fitted = fit_rung(Recipe(rung, rounds=20), X, y, catalogue, settings)
-    assert record.bundle is not None
-    scorer = dataclasses.replace(record.bundle.scorer, rung=fitted, rung_name=rung, catalogue=catalogue)
-    bundle = dataclasses.replace(record.bundle, scorer=scorer, golden=X[:20])
-
-    shares, label = importance(bundle)
-
-    assert next(iter(shares)) == ("Visits" if rung == "points" else "Size")
-    assert sum(shares.values()) == pytest.approx(1.0)
-    assert label.startswith("Share of")
+    assert part.count("<details>") == 3
+    assert "<details open" not in part
+    assert "rolling.refit_every" in part
+    assert "numpy==" in part

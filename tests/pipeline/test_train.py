@@ -288,9 +288,11 @@ def test_a_rate_that_moved_makes_a_challenger_and_is_told(tmp_path: Path) -> Non
     said = " ".join(run.json["words"])
     assert run.code == 0
     assert run.json["verdict"] == "challenger"
-    assert run.json["auc"] >= 0.69
+    # refitted before each of 8 blocks, the level followed: 0.70 and 0.61 for a model fitted once
+    assert run.json["auc"] >= 0.74
+    assert 0.8 <= run.json["calibration_ratio"] <= 1.25
     assert "moved from 0.06 in development to 0.31 in the test" in said
-    assert "too low" in said
+    assert "ranking only, not calibrated" in said
     assert _versions(tmp_path / "lead-scoring.toml") == {"challenger": "1"}
 
 
