@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.intervals import Interval, bootstrap_intervals
 from models.metrics import auc
+from models.settings import ModelSettings
 from models.split import hashed
 
 __all__ = ["CurvePoint", "learning_curve"]
@@ -33,7 +34,7 @@ class CurvePoint:
 
 def learning_curve(
     fit: Callable[[Int64, Int64], Float64], whole: Float64, development: Int64, test: Int64, y: Float64,
-    cluster: Int64, n_boot: int = 400, seed: int = 0,
+    cluster: Int64, model: ModelSettings,
 ) -> tuple[CurvePoint, ...]:  # fmt: skip
     """An eighth, a quarter, a half and all of development, the smaller part within the larger.
 
@@ -45,6 +46,7 @@ def learning_curve(
     fit : rows to fit on and rows to predict -> log-odds of the latter.
     whole : (test,) log-odds of the fit on all of development.
     y, cluster : (n,) of all examples.
+    model : gives the replicates of the intervals and their seed.
     """
     place = hashed(cluster[development], _CURVE)
     points = []
@@ -54,6 +56,6 @@ def learning_curve(
         if won < LEAST_CONVERSIONS or won == len(rows):
             continue
         odds = whole if share == 1.0 else fit(rows, test)
-        found = bootstrap_intervals({"auc": auc}, y[test], odds, cluster[test], n_boot, seed)
+        found = bootstrap_intervals({"auc": auc}, y[test], odds, cluster[test], model.bootstrap, model.seed)
         points.append(CurvePoint(share, len(rows), won, found["auc"]))
     return tuple(points)

@@ -156,9 +156,8 @@ def _judged(found: Evaluation, examples: Examples, plan: Plan, fit: _Refit) -> E
         judge_plausibility(intervals["auc"], plan.gate.auc_most),
     )
     curve = learning_curve(
-        fit, found.static_log_odds, found.slices.development, test, examples.y, timeline.cluster,
-        model.bootstrap, model.seed,
-    )  # fmt: skip
+        fit, found.static_log_odds, found.slices.development, test, examples.y, timeline.cluster, model
+    )
     return replace(
         found,
         intervals=intervals,

@@ -23,9 +23,9 @@ import numpy as np
 from scipy.special import expit
 
 from features.builder import build_features, learn_catalogue
+from models.evaluation import Examples
 from models.metrics import auc, reliability_table
 from models.split import slices_of
-from models.evaluation import Examples
 from models.trainer import evaluate
 from pipeline.config import load_project
 from pipeline.dataset import labelled_dataset

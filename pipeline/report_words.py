@@ -56,6 +56,7 @@ CHECKS = {
     "calibration_slope": "Spread of the probabilities",
     "plausible": "Not too good to be true",
     "log_loss_against_champion": "Against the present champion",
+    "band_stability": "Bands against the champion",
 }
 STATUS = {"passed": "passed", "failed": "failed", "not_shown": "not shown"}
 CARDS = {

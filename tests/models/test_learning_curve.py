@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from models.learning_curve import learning_curve
 from models.metrics import auc
+from models.settings import ModelSettings
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -24,7 +25,7 @@ def test_parts_are_nested_whole_clusters_and_all_of_development_is_not_fitted_ag
         fitted.append(set(rows.tolist()))
         return rng.normal(size=len(to_predict)) + y[to_predict]
 
-    found = learning_curve(fit, whole, development, test, y, cluster)
+    found = learning_curve(fit, whole, development, test, y, cluster, ModelSettings())
 
     assert [each.share for each in found] == [0.125, 0.25, 0.5, 1.0]
     assert len(fitted) == 3
@@ -43,7 +44,7 @@ def test_parts_with_too_few_conversions_are_left_out() -> None:
     def fit(rows: Int64, to_predict: Int64) -> Float64:
         return np.zeros(len(to_predict))
 
-    found = learning_curve(fit, np.arange(100.0), rows[:300], rows[300:], y, rows)
+    found = learning_curve(fit, np.arange(100.0), rows[:300], rows[300:], y, rows, ModelSettings())
 
     assert found[-1].share == 1.0
     assert all(each.conversions >= 10 for each in found)
