@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 .DEFAULT_GOAL := help
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 $(BIN)/python:
 	@if command -v uv >/dev/null 2>&1; then uv venv -q --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV); \
@@ -82,7 +82,18 @@ bench: $(VENV)/.dev ## Measure speed, write benchmarks/results.json
 bench-quality: $(VENV)/.dev ## Measure quality beside other learners, write benchmarks/quality.md
 	@$(BIN)/python benchmarks/quality.py
 
+campaign-leaks: $(VENV)/.dev ## Plant leaks, write docs/leaks.md (20 minutes)
+	@$(BIN)/python benchmarks/leaks.py --write docs/leaks.md
+
+campaign-truth: $(VENV)/.dev ## Train on simulated worlds whose truth is known, write docs/campaigns/ (an hour)
+	@$(BIN)/python benchmarks/truth.py shuffled --leads 2500 --seeds $$(seq 100) --write
+	@$(BIN)/python benchmarks/truth.py clean --leads 4000 --seeds $$(seq 40) --write
+	@$(BIN)/python benchmarks/truth.py small --seeds 1 2 3 4 5 --write
+	@$(BIN)/python benchmarks/truth.py coverage --leads 2500 --seeds $$(seq 100) --write
+	@$(BIN)/python benchmarks/truth.py oracle --leads 75000 --seeds 1 2 3 4 5 --write
+
 clean: ## Remove the sample and its results
 	@rm -rf $(SAMPLE)
 
-.PHONY: help setup train score check-data ui test test-all check format golden bench bench-quality clean
+campaigns = campaign-leaks campaign-truth
+.PHONY: $(campaigns) help setup train score check-data ui test test-all check format golden bench bench-quality clean
