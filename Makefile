@@ -86,6 +86,7 @@ campaign-leaks: $(VENV)/.dev ## Plant leaks, write docs/leaks.md (20 minutes)
 	@$(BIN)/python benchmarks/leaks.py --write docs/leaks.md
 
 campaign-truth: $(VENV)/.dev ## Train on simulated worlds whose truth is known, write docs/campaigns/ (an hour)
+	@$(BIN)/python benchmarks/rolling.py --write
 	@$(BIN)/python benchmarks/truth.py shuffled --leads 2500 --seeds $$(seq 100) --write
 	@$(BIN)/python benchmarks/truth.py clean --leads 4000 --seeds $$(seq 40) --write
 	@$(BIN)/python benchmarks/truth.py small --seeds 1 2 3 4 5 --write
