@@ -73,8 +73,8 @@ def main() -> None:
     print("\n".join(lines))
     if asked.write:
         said = (
-            f"Written by `python benchmarks/rolling.py --blocks {asked.blocks} --write`: {asked.project.stem}, the last "
-            f'20 % in {asked.blocks} blocks. Pooled over the test; "never" and "followed" is a single shift before it.'
+            f"Written by `python benchmarks/rolling.py --blocks {asked.blocks} --write`: {asked.project.stem}, the "
+            f"last 20 % in {asked.blocks} blocks, pooled. A model never refitted is shifted once, before the test."
         )
         PAGE.parent.mkdir(parents=True, exist_ok=True)
         PAGE.write_text("\n".join(["# Campaign: rolling", "", said, "", *lines, ""]), encoding="utf-8")
