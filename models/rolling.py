@@ -15,6 +15,7 @@ __all__ = ["Rolling", "roll_test"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+NOW = 0
 Fit = Callable[[Int64, Int64], Float64]
 
 
@@ -68,7 +69,9 @@ class Rolling:
 
     def shift_now(self) -> PriorShift:
         """The shift for a model fitted on everything, at the end of what is known."""
-        return shift_at(self._sequence(1), int(self.known_at.max()) + 1)
+        if NOW not in self._shifts:
+            self._shifts[NOW] = (shift_at(self._sequence(1), int(self.known_at.max()) + 1),)
+        return self._shifts[NOW][0]
 
     def _sequence(self, every: int) -> Sequence:
         """Development's blocks, then the test's as predicted at this cadence."""

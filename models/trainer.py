@@ -24,7 +24,7 @@ from models.rolling import Rolling, roll_test
 from models.selection import OutOfFold, Selection, out_of_fold, select_rung, within_needs
 from models.settings import ModelSettings, Plan, SplitSettings
 from models.split import Fold, Slices, Timeline, blocks_in_time, random_folds, rolling_folds, slices_of
-from models.tuning import tune_trees
+from models.tuning import finer_penalties, tune_trees
 
 __all__ = ["evaluate"]
 
@@ -73,7 +73,8 @@ def evaluate(
     model, said = within_needs(plan.model, catalogue, int(y[slices.development].sum()))
     tuning = tune_trees(examples.X, y, catalogue, timeline, folds, model, progress)
     if tuning is not None:
-        model = model.model_copy(update={"lightgbm": tuning.best})
+        finer = finer_penalties(model.logistic_penalties)
+        model = model.model_copy(update={"lightgbm": tuning.best, "logistic_penalties": finer})
     found = out_of_fold(examples.X, y, catalogue, timeline, folds, model, progress)
     selection = select_rung(found, y, timeline, model, catalogue)
     test = slices.test[np.lexsort((timeline.order[slices.test], examples.lead[slices.test]))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from models.calibration import recentred, row_log_loss
 from models.settings import LightGBMSettings, ModelSettings
 from models.split import Fold, Timeline
 
-__all__ = ["SEARCH_RATE", "Tuning", "TuningTrial", "tune_trees"]
+__all__ = ["SEARCH_RATE", "Tuning", "TuningTrial", "finer_penalties", "tune_trees"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -118,6 +119,18 @@ def tune_trees(
         update={name: _typed(name, value) for name, value in winner.values.items()}
     )
     return Tuning(best, tuple(found))
+
+
+def finer_penalties(penalties: tuple[float, ...]) -> tuple[float, ...]:
+    """The logistic's penalties and those half a decade around each: a path costs little, for each fit starts the next.
+
+    Examples
+    --------
+    >>> [round(each, 1) for each in finer_penalties((10.0, 100.0))]
+    [3.2, 10.0, 31.6, 100.0, 316.2]
+    """
+    around = {round(10.0 ** (math.log10(each) + half), 6) for each in penalties for half in (-0.5, 0.0, 0.5)}
+    return tuple(sorted(around))
 
 
 def _leader(trials: Sequence[TuningTrial]) -> TuningTrial:

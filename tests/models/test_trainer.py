@@ -303,6 +303,8 @@ def test_a_search_changes_the_trees_of_every_later_fit(world: Any, quick: ModelS
     assert found.tuning is not None
     assert found.model.lightgbm == found.tuning.best
     assert len(found.tuning.trials) == 4
+    assert len(found.model.logistic_penalties) > len(quick.logistic_penalties)
+    assert found.recipe.penalty in found.model.logistic_penalties
 
 
 def test_the_learning_curve_ends_with_the_model_itself(world: Any, quick: ModelSettings) -> None:
