@@ -25,10 +25,9 @@ from models import metrics
 from models.boosting import FAMILIES
 from models.evaluation import Examples
 from models.ladder import fit_rung
-from models.selection import out_of_fold, select_rung, within_needs
 from models.settings import Plan
 from models.split import Fold, Slices, random_folds, rolling_folds, slices_of
-from models.tuning import tune_trees
+from models.trainer import choose
 
 ROOT = Path(__file__).parents[1]
 Float64 = NDArray[np.float64]
@@ -147,17 +146,14 @@ def learn_ours(task: Task, tell: Tell) -> Answer:
 
     The model stays as it was when the test began: no refits, no shift of its level, like the peers'.
     """
-    X, y, timeline = task.examples.X, task.examples.y, task.examples.timeline
+    X, y = task.examples.X, task.examples.y
     catalogue, rows = task.catalogue, task.slices.development
     import lightgbm  # noqa: F401 - imports are nobody's learning, here as with the peers
     import sklearn.linear_model  # noqa: F401
 
     before = cpu_seconds()
-    model, _ = within_needs(task.plan.model, catalogue, int(y[rows].sum()))
-    if (tuning := tune_trees(X, y, catalogue, timeline, task.folds, model, tell)) is not None:
-        model = model.model_copy(update={"lightgbm": tuning.best})
-    found = out_of_fold(X, y, catalogue, timeline, task.folds, model, tell)
-    selection = select_rung(found, y, timeline, model, catalogue)
+    chosen_by_us = choose(task.examples, catalogue, task.plan, tell)
+    selection, model = chosen_by_us.selection, chosen_by_us.model
     rung = fit_rung(selection.recipe, X[rows], y[rows], catalogue, model)
     log_odds = selection.calibration.log_odds(rung.margin(X[task.slices.test]))
     spent = cpu_seconds() - before
@@ -166,7 +162,7 @@ def learn_ours(task: Task, tell: Tell) -> Answer:
     chosen = recipe | {
         "trees": trees,
         "calibration": selection.calibration.kind,
-        "rounds_of_folds": list(found.rounds),
+        "rounds_of_folds": list(chosen_by_us.out_of_fold.rounds),
     }
     packages = {name: version(name) for name in ("scikit-learn", "lightgbm")}
     return Answer("ours", "ours", expit(log_odds), spent, chosen, packages)

@@ -24,9 +24,9 @@ from models.rolling import Rolling, roll_test
 from models.selection import OutOfFold, Selection, out_of_fold, select_rung, within_needs
 from models.settings import ModelSettings, Plan, SplitSettings
 from models.split import Fold, Slices, Timeline, blocks_in_time, random_folds, rolling_folds, slices_of
-from models.tuning import finer_penalties, tune_trees
+from models.tuning import Tuning, finer_penalties, tune_trees
 
-__all__ = ["evaluate"]
+__all__ = ["Chosen", "choose", "evaluate"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -49,14 +49,28 @@ METRICS: dict[str, Callable[..., float]] = {
 }
 
 
-def evaluate(
-    examples: Examples,
-    catalogue: Catalogue,
-    plan: Plan,
-    champion_anchors: Anchors | None = None,
-    progress: Progress | None = None,
-) -> Evaluation:
-    """Choose a recipe on development and read the test once.
+@dataclass(frozen=True)
+class Chosen:
+    """What development chose, the test unread.
+
+    Attributes
+    ----------
+    model : settings of the fits, those of the trees as tuned.
+    test : positions of the test rows, in lead_id order within equal times.
+    """
+
+    slices: Slices
+    folds: tuple[Fold, ...]
+    model: ModelSettings
+    tuning: Tuning | None
+    out_of_fold: OutOfFold
+    selection: Selection
+    test: Int64
+    notes: tuple[str, ...]
+
+
+def choose(examples: Examples, catalogue: Catalogue, plan: Plan, progress: Progress | None = None) -> Chosen:
+    """Slices, folds, a search if one is asked for, every rung out of fold, and the recipe.
 
     Raises
     ------
@@ -78,6 +92,26 @@ def evaluate(
     found = out_of_fold(examples.X, y, catalogue, timeline, folds, model, progress)
     selection = select_rung(found, y, timeline, model, catalogue)
     test = slices.test[np.lexsort((timeline.order[slices.test], examples.lead[slices.test]))]
+    return Chosen(slices, tuple(folds), model, tuning, found, selection, test, (*notes, *said))
+
+
+def evaluate(
+    examples: Examples,
+    catalogue: Catalogue,
+    plan: Plan,
+    champion_anchors: Anchors | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Choose a recipe on development and read the test once.
+
+    Raises
+    ------
+    InputError, NoModelError
+        As `choose`.
+    """
+    chosen = choose(examples, catalogue, plan, progress)
+    slices, selection, model, test = chosen.slices, chosen.selection, chosen.model, chosen.test
+    found, y = chosen.out_of_fold, examples.y
     if progress is not None:
         progress(f"test: {len(test):,} rows, read once")
     by_rung = _read_test(examples, catalogue, slices, selection, model, test)
@@ -87,7 +121,7 @@ def evaluate(
     judged = Evaluation(
         slices=slices,
         sizes={name: _size(examples, getattr(slices, name)) for name in ("development", "gap", "test")},
-        n_folds=len(folds),
+        n_folds=len(chosen.folds),
         out_of_fold=found,
         selection=selection,
         anchors=champion_anchors or _anchors(examples, found, selection, plan, rolling),
@@ -103,10 +137,10 @@ def evaluate(
         model=model,
         ece_floor=float("nan"),
         rolling=rolling,
-        tuning=tuning,
+        tuning=chosen.tuning,
         refit_every=asked.refit_every,
         has_shift=asked.prior_shift,
-        notes=(*notes, *said),
+        notes=chosen.notes,
     )
     if rolling is not None:
         odds = rolling.corrected(judged.cadence) if asked.prior_shift else rolling.uncorrected(judged.cadence)
