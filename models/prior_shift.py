@@ -78,6 +78,7 @@ class Sequence:
     start: Int64
     n_calibrated: int = 0
     _found: dict[tuple[int, int], PriorShift] = field(default_factory=dict, repr=False, compare=False)
+    _gains: dict[tuple[int, int], float] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def complete_at(self) -> Int64:
@@ -116,6 +117,11 @@ class Sequence:
 
     def gain(self, block: int, window: int) -> float:
         """Mean log loss that the shift known at a block's start saved on the block; NaN where none was known."""
+        if (block, window) not in self._gains:
+            self._gains[block, window] = self._replayed(block, window)
+        return self._gains[block, window]
+
+    def _replayed(self, block: int, window: int) -> float:
         level = float(self.level[block])
         shift = self.proposed(int(self.start[block]), window, level)
         if shift.rows == 0:

@@ -62,11 +62,19 @@ def against_champion(
     recipe = Recipe(kept["rung"], kept["penalty"], kept["rounds"], tuple(kept["weights"]))
     trees = LightGBMSettings(**kept.get("lightgbm", project.model.lightgbm.model_dump()))
     X = examples.X
-    if set(champion.sources.usable()) <= set(dataset.data.leads.columns):
+    # what this training may not look at, its rival may not either: a leak would stay champion for ever
+    if set(champion.sources.usable()) <= set(dataset.data.leads.columns).intersection(
+        dataset.sources.usable()
+    ):
         catalogue = champion.scorer.catalogue
         X = build_features(dataset.data, dataset.rows, catalogue, champion.sources)
     if recipe.rung == "points" and len(catalogue.columns(["points"])) == 0:
-        return None
+        nan = float("nan")
+        said = (
+            "The champion is a points table whose columns are gone, so nothing could be compared; the champion stays "
+            "until a version is promoted by hand (lead-scoring promote)."
+        )
+        return Check("log_loss_against_champion", "not_shown", nan, nan, nan, (0.0,), said)
     rows, test = evaluation.slices.development, evaluation.test_rows
     model = project.model.model_copy(update={"lightgbm": trees})
     rung = fit_rung(recipe, X[rows], examples.y[rows], catalogue, model)

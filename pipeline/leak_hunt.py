@@ -13,7 +13,7 @@ from pipeline.audit.result import Suspect
 from pipeline.audit.run import suspects_of
 from pipeline.config import Project
 
-__all__ = ["LeakHunt", "hunt_leaks"]
+__all__ = ["LeakHunt", "hunt_leaks", "own_name"]
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,15 @@ def _is_feature(suspect: Suspect, project: Project) -> bool:
     )
 
 
-def _name(suspect: Suspect, project: Project) -> str:
+def own_name(table: str, column: str, project: Project) -> str:
     """The project's own name of a column of a file."""
-    table = getattr(project.data, suspect.table, None)
-    columns: dict[str, str] = {} if table is None else table.columns
-    return next((ours for ours, theirs in columns.items() if theirs == suspect.column), suspect.column)
+    settings = getattr(project.data, table, None)
+    columns: dict[str, str] = {} if settings is None else settings.columns
+    return next((ours for ours, theirs in columns.items() if theirs == column), column)
+
+
+def _name(suspect: Suspect, project: Project) -> str:
+    return own_name(suspect.table, suspect.column, project)
 
 
 def _without(project: Project, suspects: tuple[Suspect, ...]) -> Project:

@@ -112,7 +112,7 @@ def shift_words(record: TrainingRecord) -> str:
     """What became of the level of the model in use, for a manager."""
     evaluation = record.evaluation
     if evaluation.rolling is None:
-        return "The level is that of development."
+        return "The level is that of development; following it takes a time order and rolling.blocks of 2 or more."
     if not evaluation.has_shift:
         return "The level stays as it was learned: rolling.prior_shift = false."
     shift = evaluation.shift

@@ -219,10 +219,19 @@ def move_champion(
     return Move(record, _numbered(now))
 
 
-def promote_by_gate(project: Project, number: str, model_version: str) -> Move:
-    """Make a version that has passed the gate champion, and record that the training did it."""
+def promote_by_gate(project: Project, number: str, model_version: str, former: str | None) -> Move | None:
+    """Make a version that has passed the gate champion, and record that the training did it.
+
+    None, and nothing moved, where another champion is in office than `former`, which the gate compared it with.
+    """
     version = RegisteredVersion(number, (), {"model_version": model_version})
-    return move_champion(project, version, "gate", "train", "passed the gate")
+    seen = read_registry(project)
+    if seen.champion != former:
+        return None
+    try:
+        return move_champion(project, version, "gate", "train", "passed the gate", seen)
+    except LockedError:
+        return None
 
 
 def _numbered(version: Any) -> str | None:

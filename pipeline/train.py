@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from pipeline.model_card import model_card
 from pipeline.parts import figures_by_part
 from pipeline.record import TrainingRecord, Verdict
 from pipeline.tables import load_tables
+from pipeline.tracking import champion_version
 from pipeline.verdict import verdict_words
 
 __all__ = ["Trained", "development_examples", "train_project"]
@@ -96,6 +97,7 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
     dataset = labelled_dataset(project, tables)
     leads, won = len(np.unique(dataset.lead_code)), int(dataset.y.sum())
     tell(f"{len(dataset.y):,} examples of {leads:,} leads, {won:,} conversions")
+    former = champion_version(project)
     champion = present_champion(project, tell)
     examples, catalogue = development_examples(project, dataset, tell)
     anchors = champion.scorer.anchors if champion and not project.bands.re_anchor else None
@@ -109,7 +111,7 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
         bundle, bands = _final_bundle(fit, Path(scratch), tell)
         verdict: Verdict = bundle.manifest["verdict"] if bundle else "refused"
         words = (
-            *verdict_words(verdict, evaluation, check, dataset),
+            *verdict_words(verdict, evaluation, check, dataset, project.bands.re_anchor),
             *([bands.words] if bands else []),
             *hunt.words(),
         )
@@ -121,7 +123,7 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
             slices=figures_by_part(project, dataset, evaluation), hunt=hunt,
         )  # fmt: skip
         folder = _place(project, bundle)
-    return _published(record, folder, tell)
+    return _published(record, folder, tell, former)
 
 
 def _final_bundle(fit: FinalFit, scratch: Path, tell: Tell) -> tuple[Bundle | None, Check | None]:
@@ -133,7 +135,7 @@ def _final_bundle(fit: FinalFit, scratch: Path, tell: Tell) -> tuple[Bundle | No
     return bundle, bands
 
 
-def _published(record: TrainingRecord, folder: Path, tell: Tell) -> Trained:
+def _published(record: TrainingRecord, folder: Path, tell: Tell, former: str | None) -> Trained:
     """Write the report and the card, log the run, register the version."""
     from pipeline import tracking
     from pipeline.global_views import write_global_views
@@ -148,10 +150,16 @@ def _published(record: TrainingRecord, folder: Path, tell: Tell) -> Trained:
     tell("logging to MLflow")
     logged = tracking.log_training(record, [report.html, card, *report.plots, *views])
     if logged.registered_version is not None and record.bundle is not None:
-        if record.verdict == "champion":
-            promote_by_gate(record.project, logged.registered_version, record.bundle.model_version)
-        else:
-            tracking.set_alias(record.project, logged.registered_version, "challenger")
+        number, model = logged.registered_version, record.bundle.model_version
+        is_judged = record.verdict == "champion"
+        if not is_judged or promote_by_gate(record.project, number, model, former) is None:
+            tracking.set_alias(record.project, number, "challenger")
+            if is_judged:
+                said = (
+                    f"The champion changed during this training, so version {number} was not compared with the "
+                    "present one and waits as challenger: train again, or lead-scoring promote it on your word."
+                )
+                record = replace(record, verdict="challenger", words=(said, *record.words[1:]))
     return Trained(record, folder, report.html, logged.registered_version, logged.run_id)
 
 

@@ -21,7 +21,11 @@ MOVED = 1.5
 
 
 def verdict_words(
-    verdict: Verdict, evaluation: Evaluation, check: Check | None, dataset: Dataset
+    verdict: Verdict,
+    evaluation: Evaluation,
+    check: Check | None,
+    dataset: Dataset,
+    is_re_anchored: bool = False,
 ) -> tuple[str, ...]:
     """What to tell a head of sales: the verdict, what working the top of the list finds, what is wrong."""
     words = [_headline(verdict, evaluation)]
@@ -36,7 +40,7 @@ def verdict_words(
     words += _moved(evaluation)
     if check is not None and verdict != "refused":
         words.append(check.words)
-    if check is not None:
+    if check is not None and not is_re_anchored:
         words.append(
             "The MQL and SQL lines are those of the champion; bands.re_anchor = true would set new ones."
         )

@@ -50,6 +50,11 @@ def aggregates_of(tables: Tables, history: LeadHistory) -> Aggregates:
     moment = microseconds(tables.events["occurred_at"])
     last = np.full(n, -np.inf)
     np.maximum.at(last, lead[lead >= 0], moment[lead >= 0].astype(np.float64))
+    # events that all lie in a lead's first day can be counted when it is made
+    born = history.created[lead]
+    is_late = (lead >= 0) & ((born == NEVER) | (moment > born + _DAY))
+    if is_late.sum() < 0.2 * (lead >= 0).sum():
+        lead = np.full(len(lead), -1)
     if (lead >= 0).any():
         numbers["the number of its events"] = np.bincount(lead[lead >= 0], minlength=n).astype(np.float64)
     codes, kinds = pd.factorize(tables.events["event_type"])

@@ -88,7 +88,9 @@ def _signs_of_type(rows: pd.DataFrame, history: LeadHistory, project: Project) -
         return [Sign("event_after_outcome", "strong", f"{after} {counts} come after it")]
     before = away < -project.target.outcome_grace
     near = _near_outcome(lead[before], away[before], history)
-    told = _tells_outcome(np.unique(lead[before]), history, is_near=bool(near))
+    # with the leads that have no outcome: where only wins are written down, all others have been won
+    had = np.concatenate([lead[before], every[~on_closed]])
+    told = _tells_outcome(np.unique(had), history, is_near=bool(near))
     return [*near, *told, *_gone_from_open(every, known, history)]
 
 

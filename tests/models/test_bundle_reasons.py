@@ -75,6 +75,17 @@ def test_tables_that_were_off_when_the_bundle_was_built_are_never_used(
     assert np.abs(base + phi.sum(axis=1) - margin).max() <= 1e-9
 
 
+def test_a_bundle_written_again_keeps_what_the_larger_sample_showed(world: Any, tmp_path: Path) -> None:
+    scorer, sample = scorer_of(world, "lightgbm"), world.X[:300]
+    first = write_bundle(tmp_path / "first", scorer, SOURCES, world.X[:5], {}, sample)
+    kept = {key: value for key, value in first.manifest.items() if key not in {"sources", "files"}}
+
+    again = write_bundle(tmp_path / "again", first.scorer, first.sources, first.golden, kept)
+
+    assert again.manifest["reasons"] == first.manifest["reasons"]
+    assert again.manifest["reasons"]["rows"] == 300
+
+
 def test_a_bundle_from_before_there_were_tables_uses_them_once_they_agree(world: Any, tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "bundle", scorer_of(world, "lightgbm"), SOURCES, world.X[:5], {})
     old = {key: value for key, value in bundle.manifest.items() if key != "reasons"}

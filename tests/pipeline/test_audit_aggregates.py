@@ -99,3 +99,18 @@ def test_honest_numbers_and_steady_trends_were_not_counted_today(tmp_path: Path,
     price = world.said("price", tmp_path)
     assert suspect is None
     assert price is None or not {"counted_today", "grows_with_age"} & set(price.kinds)
+
+
+def test_a_count_of_events_that_all_lie_in_the_first_day_was_known_at_creation(tmp_path: Path) -> None:
+    world = World()
+    count = world.rng.poisson(4, N)
+    who = np.repeat(np.arange(N), count)
+    minutes = (world.rng.random(len(who)) * 3_600_000_000).astype("timedelta64[us]")
+    ids = world.leads["lead_id"].to_numpy()[who]
+    world.events = pd.DataFrame(
+        {"lead_id": ids, "occurred_at": world.created[who] + minutes, "event_type": "visit"}
+    )
+
+    suspect = world.extra(count, tmp_path)
+
+    assert suspect is None or "counted_today" not in suspect.kinds

@@ -91,3 +91,12 @@ def test_an_event_counts_from_when_it_was_recorded(tmp_path: Path) -> None:
 
     assert suspect is not None
     assert suspect.kind == "event_after_outcome"
+
+
+def test_where_only_wins_are_written_down_honest_events_are_left_alone(tmp_path: Path) -> None:
+    world = World()
+    world.outcomes = world.outcomes[world.outcomes["outcome"] == "won"]
+
+    suspects = [each for each in world.audit(tmp_path).suspects if each.table == "events"]
+
+    assert suspects == []

@@ -93,7 +93,10 @@ def test_the_settings_that_change_the_rhythm_are_named(record: TrainingRecord) -
 def test_one_fit_alone_says_why(record: TrainingRecord) -> None:
     assert "time order" in headline_words(unordered(record))
     assert "rolling.blocks = 1" in headline_words(judged(record, rolling=None))
-    assert shift_words(unordered(record)) == "The level is that of development."
+    assert (
+        shift_words(unordered(record))
+        == "The level is that of development; following it takes a time order and rolling.blocks of 2 or more."
+    )
     assert refit_table(unordered(record)) is None
 
 

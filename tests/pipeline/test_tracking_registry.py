@@ -20,12 +20,12 @@ MOVE = """
 import json, sys
 from pathlib import Path
 from pipeline.config import load_project
-from pipeline.tracking_registry import promote_by_gate, read_registry
+from pipeline.tracking_registry import find_version, move_champion, read_registry
 project = load_project(Path(sys.argv[1]))
-read_registry(project)
+version = find_version(read_registry(project).versions, sys.argv[2])
 print("ready", flush=True)
 input()
-print(json.dumps(promote_by_gate(project, sys.argv[2], "m").record.to_json()))
+print(json.dumps(move_champion(project, version, "gate", "train", "passed the gate").record.to_json()))
 """
 
 
@@ -125,8 +125,9 @@ def test_an_alias_wins_over_a_model_of_the_same_name_and_a_number_over_both(thre
 
 
 def test_the_promotion_by_a_gate_is_on_record(three: ByHand) -> None:
-    move = promote_by_gate(three.project, "2", "model2")
+    move = promote_by_gate(three.project, "2", "model2", "1")
 
+    assert move is not None
     assert history_of(three.tags).records == (move.record,)
     assert (move.champion, three.champion) == ("2", "2")
     assert (move.record.kind, move.record.by, move.record.why, move.record.former) == (
@@ -165,7 +166,7 @@ def test_an_alias_that_can_not_be_moved_takes_its_record_back(
     monkeypatch.setattr(MlflowClient, "set_registered_model_alias", out_of_space)
 
     with pytest.raises(OutputError, match="no space left"):
-        promote_by_gate(three.project, "2", "model2")
+        promote_by_gate(three.project, "2", "model2", "1")
 
     assert (three.champion, three.tags) == ("1", {})
 
@@ -183,7 +184,18 @@ def test_the_champion_read_afterwards_is_told_where_another_act_came_between(
 
     monkeypatch.setattr(MlflowClient, "set_registered_model_alias", and_another_moves)
 
-    assert promote_by_gate(three.project, "2", "model2").champion == "3"
+    moved = promote_by_gate(three.project, "2", "model2", "1")
+
+    assert moved is not None
+    assert moved.champion == "3"
+
+
+def test_a_gate_that_compared_with_a_champion_that_has_left_moves_nothing(three: ByHand) -> None:
+    three.appoint(3)
+
+    assert promote_by_gate(three.project, "2", "model2", "1") is None
+    assert promote_by_gate(three.project, "2", "model2", None) is None
+    assert (three.champion, three.tags) == ("3", {})
 
 
 def test_of_two_processes_that_promote_at_once_no_record_is_lost(three: ByHand) -> None:

@@ -142,7 +142,12 @@ def test_a_champion_compared_with_is_named(judged: tuple[Evaluation, Dataset]) -
     evaluation, dataset = judged
     check = Check("log_loss_against_champion", "failed", 0.1, 0.0, 0.2, (0.0,), "The champion stays, words.")
 
-    assert "The champion stays, words." in verdict_words("challenger", evaluation, check, dataset)
+    words = verdict_words("challenger", evaluation, check, dataset)
+    anew = verdict_words("challenger", evaluation, check, dataset, is_re_anchored=True)
+
+    assert "The champion stays, words." in words
+    assert sum("lines are those of the champion" in each for each in words) == 1
+    assert not any("lines are those of the champion" in each for each in anew)
 
 
 def test_what_was_left_out_is_counted_and_nothing_is_said_of_zeros(
