@@ -75,7 +75,7 @@ def test_what_was_held_against_the_champion_comes_last(record: TrainingRecord) -
 
     found = checks(replace(record, champion_check=check, bands_check=bands))
 
-    assert found[-1][0] == "Band stability"
+    assert found[-1][0] == "Bands against the champion"
     assert found[-2] == ("Against the present champion", "not_shown", "not shown", "Words.")
     assert len(found) == len(checks(record)) + 2
 
