@@ -104,7 +104,7 @@ def test_the_page_names_no_folder_host_or_user() -> None:
     text = json.dumps(quality.machine())
 
     assert "/" not in text.replace("\\/", "")
-    said = "Building\nerror: 404 for https://some.host/simple\nhint: no wheel at /tmp/y for me@host here\n"
+    said = "Building\nerror: 404 for https://some.host/packages\nhint: no wheel at /tmp/y for me@host here\n"
     assert last_words(said) == "hint: no wheel at for here"
     assert last_words("") == "no word of why"
 
