@@ -77,7 +77,6 @@ class Sequence:
     block: Int64
     start: Int64
     n_calibrated: int = 0
-    _found: dict[tuple[int, int], PriorShift] = field(default_factory=dict, repr=False, compare=False)
     _gains: dict[tuple[int, int], float] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -105,15 +104,8 @@ class Sequence:
 
     def proposed(self, moment: int, window: int, level: float = 0.0) -> PriorShift:
         """The shift that the newest complete blocks ask for at a moment, not judged."""
-        newest = self.complete(moment)[-window:]
-        key = int(newest[-1]) if len(newest) else -1, len(newest)
-        if (key not in self._found) or level != 0.0:
-            is_in = np.isin(self.block, newest)
-            found = estimate(self.log_odds[is_in] + level, self.y[is_in], self.cluster[is_in])
-            if level != 0.0:
-                return found
-            self._found[key] = found
-        return self._found[key]
+        is_in = np.isin(self.block, self.complete(moment)[-window:])
+        return estimate(self.log_odds[is_in] + level, self.y[is_in], self.cluster[is_in])
 
     def gain(self, block: int, window: int) -> float:
         """Mean log loss that the shift known at a block's start saved on the block; NaN where none was known."""

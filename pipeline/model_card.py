@@ -164,8 +164,8 @@ def _inputs(record: TrainingRecord) -> str:
     aside = sorted(set(record.dataset.sources.attributes.kinds()) - set(usable))
     hunt = record.bundle.manifest.get("leak_hunt", {}) if record.bundle else {}
     hunted = hunt.get("left_out", [])
-    by_hunt = {own_name(each["table"], each["column"], record.project) for each in hunted if "table" in each}
-    barred = sorted(set(attributes.barred) - by_hunt - {each["column"] for each in hunted})
+    by_hunt = {own_name(each["table"], each["column"], record.project) for each in hunted}
+    barred = sorted(set(attributes.barred) - by_hunt)
     lines = [
         f"{len(record.catalogue):,} features: {', '.join(f'{n} {name}' for name, n in sorted(families.items()))}.",
         f"Attributes read: {_names(sorted(name for name in usable if name in used))}.",

@@ -71,7 +71,10 @@ def record(trained: TrainingRecord) -> TrainingRecord:
         calibration_checks=(checked("calibration_ratio", "not_shown", "Too few sales to tell."),),
     )  # fmt: skip
     assert trained.bundle is not None
-    hunt = {"left_out": [{"column": "deal_stage", "evidence": "AUC 0.99 | copy of <label>"}], "trusted": []}
+    hunt = {
+        "left_out": [{"table": "leads", "column": "deal_stage", "evidence": "AUC 0.99 | copy of <label>"}],
+        "trusted": [],
+    }
     bundle = replace(
         trained.bundle,
         manifest={**trained.bundle.manifest, "model_version": "0a1b2c3d4e5f", "leak_hunt": hunt},
@@ -225,7 +228,10 @@ def test_checkpoints_of_age_delay_and_grace_are_said(record: TrainingRecord) -> 
 )
 def test_a_hostile_name_is_no_markdown(record: TrainingRecord, name: str) -> None:
     assert record.bundle is not None
-    hunt = {"left_out": [{"column": name, "evidence": name}], "trusted": [{"column": name, "evidence": name}]}
+    hunt = {
+        "left_out": [{"table": "leads", "column": name, "evidence": name}],
+        "trusted": [{"table": "leads", "column": name, "evidence": name}],
+    }
     bundle = replace(record.bundle, manifest={**record.bundle.manifest, "leak_hunt": hunt})
     barred = record.project.attributes.model_copy(update={"barred": (name, "other" + name)})
     project = record.project.model_copy(update={"attributes": barred})
