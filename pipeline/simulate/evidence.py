@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,17 @@ from pipeline.simulate.parameters import STAGE_MOVE, WON, Parameters
 from pipeline.simulate.vocabulary import EVENT_TYPES, STAGES
 from pipeline.simulate.world import World
 
-__all__ = ["Evidence", "Steps", "read_steps", "read_truth", "rows_of", "truth_table"]
+__all__ = [
+    "Evidence",
+    "Steps",
+    "has_mechanism",
+    "integers",
+    "pieces",
+    "read_steps",
+    "read_truth",
+    "rows_of",
+    "truth_table",
+]
 
 Ints = NDArray[np.int64]
 
@@ -35,7 +45,8 @@ _OUTCOMES = ("won", "lost", "disqualified")
 class Evidence:
     """What is fixed for each lead, one entry a lead of the world: all but `in_market` is observable.
 
-    `account` counts from 0; a lead without an account has one of its own.
+    `account` counts from 0; a lead without an account has one of its own. `account_number` has one entry an
+    account: its number in the world, from which its id is spelled.
     """
 
     law: Parameters
@@ -47,6 +58,7 @@ class Evidence:
     fit: Ints
     entry: Ints
     cohort: Ints
+    account_number: Ints
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,14 @@ class Steps:
     code: Ints
 
 
+def has_mechanism(source: World | Path | str, name: str) -> bool:
+    """Whether a world, or the one of a folder, has the mechanism switched on."""
+    if isinstance(source, World):
+        return name in source.settings.on
+    text = (Path(source) / "truth" / "settings.json").read_text(encoding="utf-8")
+    return name in json.loads(text).get("on", ())
+
+
 def read_truth(source: World | Path | str) -> Evidence:
     """The fixed facts of all leads and the law."""
     law = (
@@ -66,12 +86,13 @@ def read_truth(source: World | Path | str) -> Evidence:
         else Parameters.read(Path(source) / "truth" / "parameters.json")
     )
     table = truth_table(source, "leads")
-    columns = {name: _integers(table[name]) for name in table.column_names if name != "lead_id"}
+    columns = {name: integers(table[name]) for name in table.column_names if name != "lead_id"}
     account = columns["account"]
     own = account.max(initial=-1) + 1 + np.arange(len(account))
-    account = np.unique(np.where(account < 0, own, account), return_inverse=True)[1]
+    number, account = np.unique(np.where(account < 0, own, account), return_inverse=True)
     names = ("segment", "is_priority", "in_market", "fit", "entry", "cohort")
-    return Evidence(law, account, columns["created_at"], **{name: columns[name] for name in names})
+    fixed = {name: columns[name] for name in names}
+    return Evidence(law, account, columns["created_at"], **fixed, account_number=number)
 
 
 def read_steps(source: World | Path | str, is_wanted: NDArray[np.bool_]) -> Steps:
@@ -85,12 +106,12 @@ def read_steps(source: World | Path | str, is_wanted: NDArray[np.bool_]) -> Step
         One entry a lead of the world.
     """
     parts = [(np.empty(0, dtype=np.int64),) * 3]
-    for name in _COLUMNS:
-        for table in _pieces(source, name):
+    for name, columns in _COLUMNS.items():
+        for table in pieces(source, name, columns):
             lead = rows_of(table["lead_id"])
             keep = np.flatnonzero(is_wanted[lead])
             kept = table.take(pa.array(keep))
-            parts.append((lead[keep], _integers(kept[_COLUMNS[name][1]]), _codes(name, kept)))
+            parts.append((lead[keep], integers(kept[columns[1]]), _codes(name, kept)))
     lead, at_us, code = (np.concatenate(column) for column in zip(*parts, strict=True))
     known = (code >= 0) & ~_is_bot(source, lead, at_us, code)
     lead, at_us, code = lead[known], at_us[known], code[known]
@@ -102,7 +123,7 @@ def read_steps(source: World | Path | str, is_wanted: NDArray[np.bool_]) -> Step
 
 
 def truth_table(source: World | Path | str, name: str) -> pa.Table:
-    """A table of the truth: `leads`, `paths` or `bots`."""
+    """A table of the truth: `leads`, `traits`, `paths` or `bots`."""
     if isinstance(source, World):
         return source.truth[name]
     return pq.read_table(Path(source) / "truth" / f"{name}.parquet")
@@ -119,7 +140,8 @@ def _codes(name: str, table: pa.Table) -> Ints:
     if name == "events":
         return _positions(table["event_type"], EVENT_TYPES)
     if name == "outcomes":
-        return WON + _positions(table["outcome"], _OUTCOMES)
+        outcome = _positions(table["outcome"], _OUTCOMES)
+        return np.where(outcome < 0, -1, WON + outcome)
     old, new = _positions(table["old_value"], STAGES), _positions(table["new_value"], STAGES)
     return np.where((old < 0) | (new < 0), -1, STAGE_MOVE + old * len(STAGES) + new)
 
@@ -131,17 +153,17 @@ def _positions(column: pa.ChunkedArray, vocabulary: tuple[str, ...]) -> Ints:
 
 def _is_bot(source: World | Path | str, lead: Ints, at_us: Ints, code: Ints) -> NDArray[np.bool_]:
     table = truth_table(source, "bots")
-    bots = set(zip(_integers(table["lead"]).tolist(), _integers(table["occurred_at"]).tolist(), strict=True))
+    bots = set(zip(integers(table["lead"]).tolist(), integers(table["occurred_at"]).tolist(), strict=True))
     is_bot = np.zeros(len(lead), dtype=bool)
-    suspects = np.flatnonzero((code == _CLICK) & np.isin(lead, _integers(table["lead"])))
+    suspects = np.flatnonzero((code == _CLICK) & np.isin(lead, integers(table["lead"])))
     pairs = zip(suspects.tolist(), lead[suspects].tolist(), at_us[suspects].tolist(), strict=True)
     is_bot[[row for row, who, when in pairs if (who, when) in bots]] = True
     return is_bot
 
 
-def _pieces(source: World | Path | str, name: str) -> Iterator[pa.Table]:
-    """A table of the world in pieces that fit into memory."""
-    columns = list(_COLUMNS[name])
+def pieces(source: World | Path | str, name: str, wanted: Sequence[str]) -> Iterator[pa.Table]:
+    """The wanted columns of a table of the world, in pieces that fit into memory."""
+    columns = list(wanted)
     if isinstance(source, World):
         yield source.tables[name].select(columns)
         return
@@ -163,7 +185,8 @@ def _pieces(source: World | Path | str, name: str) -> Iterator[pa.Table]:
             yield pa.Table.from_batches([batch])
 
 
-def _integers(column: pa.ChunkedArray) -> Ints:
+def integers(column: pa.ChunkedArray) -> Ints:
+    """A column as int64; moments as microseconds since 1970 UTC."""
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
     return np.asarray(column.to_numpy(), dtype=np.int64)

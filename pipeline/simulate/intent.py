@@ -12,7 +12,16 @@ from pipeline.simulate.people import People
 from pipeline.simulate.settings import DAY, WorldSettings
 from pipeline.simulate.vocabulary import EVENT_TYPES, STAGES
 
-__all__ = ["Activity", "Lives", "StageMoves", "draw_activity", "draw_lives", "draw_stage_moves"]
+__all__ = [
+    "Activity",
+    "Lives",
+    "StageMoves",
+    "draw_activity",
+    "draw_lives",
+    "draw_stage_moves",
+    "inside",
+    "with_dirt",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -128,7 +137,7 @@ def draw_activity(
     start, stop = lives.from_us[by_kind], lives.to_us[by_kind]
     rate = law.activity[people.segment[lead], people.in_market[lead], state]
     count = rng.poisson(rate * ((stop - start) / DAY))
-    who, at_us = np.repeat(lead, count), _inside(rng, np.repeat(start, count), np.repeat(stop, count))
+    who, at_us = np.repeat(lead, count), inside(rng, np.repeat(start, count), np.repeat(stop, count))
     u = rng.random(len(who))
     event_type = np.empty(len(who), dtype=np.int8)
     edges = np.concatenate([[0], np.cumsum(np.bincount(kind[by_kind], count, minlength=10))]).astype(np.int64)
@@ -136,6 +145,18 @@ def draw_activity(
         part = slice(edges[k], edges[k + 1])
         steps = np.cumsum(law.mix[k // 5, k % 5])[:-1]
         event_type[part] = np.searchsorted(steps, u[part], side="right")
+    return with_dirt(rng, settings, people, lives, (who, at_us, event_type))
+
+
+def with_dirt(
+    rng: np.random.Generator,
+    settings: WorldSettings,
+    people: People,
+    lives: Lives,
+    events: tuple[Ints, Ints, NDArray[np.int8]],
+) -> Activity:
+    """Events (lead, moment, type) by lead and time, with bot bursts and exact duplicates on top."""
+    who, at_us, event_type = events
     bot_lead, bot_us = _bot_bursts(rng, people, lives) if settings.dirt else (who[:0], at_us[:0])
     who, at_us = np.concatenate([who, bot_lead]), np.concatenate([at_us, bot_us])
     event_type = np.concatenate([event_type, np.full(len(bot_lead), _CLICK, dtype=np.int8)])
@@ -150,7 +171,7 @@ def draw_activity(
     return Activity(who[order], at_us[order], event_type[order], is_bot, is_again)
 
 
-def _inside(rng: np.random.Generator, start: Ints, stop: Ints) -> Ints:
+def inside(rng: np.random.Generator, start: Ints, stop: Ints) -> Ints:
     """Moments drawn evenly from [start, stop)."""
     at_us = start + (rng.random(len(start)) * (stop - start)).astype(np.int64)
     return np.minimum(at_us, np.maximum(stop - 1, start))
@@ -161,7 +182,7 @@ def _bot_bursts(rng: np.random.Generator, people: People, lives: Lives) -> tuple
     length = (lives.end_us - people.created_us) / DAY
     n_bursts = rng.poisson(np.where(rng.random(people.n) < _BOT_LEADS, _BOT_BURSTS_A_DAY, 0.0) * length)
     lead = np.repeat(np.arange(people.n), n_bursts)
-    start = _inside(rng, people.created_us[lead], lives.end_us[lead])
+    start = inside(rng, people.created_us[lead], lives.end_us[lead])
     is_whole = start + 1_600_000 < lives.end_us[lead]
     lead, start = lead[is_whole], start[is_whole]
     n_clicks = rng.integers(10, 30, len(lead))
@@ -173,7 +194,7 @@ def draw_stage_moves(rng: np.random.Generator, law: Parameters, lives: Lives) ->
     """Lifecycle moves: their rate depends on the state, the new stage on the state and the present stage."""
     count = rng.poisson(law.move_rate[lives.state] * ((lives.to_us - lives.from_us) / DAY))
     lead, state = np.repeat(lives.lead, count), np.repeat(lives.state, count)
-    at_us = _inside(rng, np.repeat(lives.from_us, count), np.repeat(lives.to_us, count))
+    at_us = inside(rng, np.repeat(lives.from_us, count), np.repeat(lives.to_us, count))
     order = np.lexsort((at_us, lead))
     lead, state, at_us = lead[order], state[order], at_us[order]
     edges = np.cumsum(law.move_law(), axis=2)

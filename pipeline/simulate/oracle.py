@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.durations import parse_duration
 from features.errors import InputError
-from pipeline.simulate.evidence import Evidence, Steps, read_steps, read_truth, truth_table
+from pipeline.simulate.evidence import (
+    Evidence,
+    Steps,
+    has_mechanism,
+    read_steps,
+    read_truth,
+    truth_table,
+)
 from pipeline.simulate.filtering import Chains, run_filter
 from pipeline.simulate.parameters import WON
+from pipeline.simulate.questions import Moments, account_questions, questions
 from pipeline.simulate.settings import DAY
 from pipeline.simulate.world import World
 
-__all__ = ["p_history", "p_state"]
+__all__ = ["p_history", "p_history_account", "p_state", "questions"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Moments = NDArray[np.int64] | NDArray[np.datetime64]
 
 
 def p_history(
@@ -55,22 +61,57 @@ def p_history(
     InputError
         If an id is not of this world, or the lengths differ.
     """
-    facts = read_truth(source)
-    rows, at_us = _questions(facts, lead_ids, as_of)
-    keys, key = _account_moments(facts.account[rows], at_us)
-    member, member_key = _members(facts, *keys)
-    steps = read_steps(source, _mask(len(facts.account), member))
-    chains = Chains(facts.law)
-    log_likelihood, state = _filter_members(facts, chains, steps, member, keys[1][member_key])
-    by_class = np.zeros((len(keys[0]), 2))
-    np.add.at(by_class, member_key, log_likelihood)
-    post = _class_law(facts, rows, by_class[key])
-    own = np.searchsorted(member_key * len(facts.account) + member, key * len(facts.account) + rows)
-    own = np.minimum(own, max(len(member) - 1, 0))
-    chance = chains.win_chance(_days(horizon))
-    groups = _groups(facts, chains, rows)
-    p = np.einsum("nc,ncs,ncs->n", post, state[own], chance[groups])
-    return np.where(_is_open(facts, steps, rows, at_us), p, np.nan)
+    facts = _facts(source)
+    rows, at_us = questions(facts, lead_ids, as_of)
+    known = _known(source, facts, facts.account[rows], at_us)
+    if not len(known.member):
+        return np.full(len(rows), np.nan)
+    n_leads = len(facts.account)
+    own = np.searchsorted(known.key * n_leads + known.member, known.asked * n_leads + rows)
+    own = np.minimum(own, len(known.member) - 1)
+    chance = known.chains.win_chance(_days(horizon))
+    groups = _groups(facts, known.chains, rows)
+    p = np.einsum("nc,ncs,ncs->n", known.post[known.asked], known.state[own], chance[groups])
+    return np.where(_is_open(facts, known.steps, rows, at_us), p, np.nan)
+
+
+def p_history_account(
+    source: World | Path | str, account_ids: Sequence[str], as_of: Moments, horizon: int | str = "30d"
+) -> Floats:
+    """P(an open lead of the account is won in [as_of, as_of + horizon) | all observable before as_of).
+
+    Counted are the leads open at as_of, not those created later. Given the account's hidden class its
+    leads are independent, so the chance that none is won is a product, summed over the two classes.
+
+    Parameters
+    ----------
+    source
+        A world, or the folder it was written to.
+    account_ids
+        One id a row; an id may recur.
+    as_of, horizon
+        As for `p_history`.
+
+    Returns
+    -------
+    float64, shape (row,): a probability; NaN where no lead of the account is open at as_of.
+
+    Raises
+    ------
+    InputError
+        If an id is not of this world, or the lengths differ.
+    """
+    facts = _facts(source)
+    account, at_us = account_questions(facts, account_ids, as_of)
+    known = _known(source, facts, account, at_us)
+    groups = _groups(facts, known.chains, known.member)
+    p = np.einsum("mcs,mcs->mc", known.state, known.chains.win_chance(_days(horizon))[groups])
+    is_open = _is_open(facts, known.steps, known.member, known.at_us)
+    log_none = np.zeros_like(known.post)
+    np.add.at(log_none, known.key[is_open], np.log1p(-p[is_open]))
+    any_won = -(known.post * np.expm1(log_none)).sum(axis=1)
+    n_open = np.bincount(known.key[is_open], minlength=len(known.post))
+    return np.asarray(np.where(n_open > 0, any_won, np.nan)[known.asked])
 
 
 def p_state(
@@ -80,14 +121,52 @@ def p_state(
 
     Nobody can know it: the ceiling above `p_history`. Parameters and NaN as there.
     """
-    facts = read_truth(source)
-    rows, at_us = _questions(facts, lead_ids, as_of)
+    facts = _facts(source)
+    rows, at_us = questions(facts, lead_ids, as_of)
     state = _true_states(source, len(facts.account), rows, at_us)
     chains = Chains(facts.law)
     group = _groups(facts, chains, rows)[np.arange(len(rows)), facts.in_market[rows]]
     p = chains.win_chance(_days(horizon))[group, state]
     steps = read_steps(source, _mask(len(facts.account), rows))
     return np.where(_is_open(facts, steps, rows, at_us), p, np.nan)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of the accounts asked for, one entry a distinct pair of account and moment.
+
+    `post` is the law of the pair's hidden class; `asked` is the pair of each question. `member`, its pair
+    `key`, its moment `at_us` and its law of the state by class `state` have one entry a lead created
+    before the moment.
+    """
+
+    chains: Chains
+    steps: Steps
+    post: Floats
+    asked: Ints
+    member: Ints
+    key: Ints
+    at_us: Ints
+    state: Floats
+
+
+def _facts(source: World | Path | str) -> Evidence:
+    if has_mechanism(source, "memory"):
+        raise InputError("this world has no hidden intent to filter; ask p_history_memory")
+    return read_truth(source)
+
+
+def _known(source: World | Path | str, facts: Evidence, account: Ints, at_us: Ints) -> _Known:
+    keys, asked = _account_moments(account, at_us)
+    member, key = _members(facts, *keys)
+    steps = read_steps(source, _mask(len(facts.account), member))
+    chains = Chains(facts.law)
+    log_likelihood, state = _filter_members(facts, chains, steps, member, keys[1][key])
+    by_class = np.zeros((len(keys[0]), 2))
+    np.add.at(by_class, key, log_likelihood)
+    a_lead = np.unique(facts.account, return_index=True)[1]
+    post = _class_law(facts, a_lead[keys[0]], by_class)
+    return _Known(chains, steps, post, asked, member, key, keys[1][key], state)
 
 
 def _class_law(facts: Evidence, rows: Ints, log_likelihood: Floats) -> Floats:
@@ -97,25 +176,6 @@ def _class_law(facts: Evidence, rows: Ints, log_likelihood: Floats) -> Floats:
         log_post = np.log(np.stack([1 - in_market, in_market], axis=1)) + log_likelihood
     post = np.exp(log_post - log_post.max(axis=1, keepdims=True))
     return np.asarray(post / post.sum(axis=1, keepdims=True))
-
-
-def _questions(facts: Evidence, lead_ids: Sequence[str], as_of: Moments) -> tuple[Ints, Ints]:
-    """Position of the lead and microseconds of the moment, one a row."""
-    moments, ids = np.asarray(as_of), np.asarray(lead_ids, dtype=object)
-    if len(ids) != len(moments):
-        raise InputError(f"{len(ids)} lead ids but {len(moments)} moments as_of; expected one moment an id")
-    if moments.dtype.kind not in "iu":
-        moments = pd.DatetimeIndex(pd.to_datetime(pd.Series(moments), utc=True)).as_unit("us").asi8
-    shape = re.compile(r"L([0-9]{7})")
-    found = [shape.fullmatch(str(lead_id)) for lead_id in ids]
-    rows = np.array([int(match[1]) - 1 if match else -1 for match in found], dtype=np.int64)
-    stray = np.flatnonzero((rows < 0) | (rows >= len(facts.account)))
-    if len(stray):
-        raise InputError(
-            f"{len(stray)} of {len(rows)} lead ids are not of this world; the first is {ids[stray[0]]!r}; "
-            f"expected L0000001 to L{len(facts.account):07d}"
-        )
-    return rows, moments.astype(np.int64)
 
 
 def _account_moments(account: Ints, at_us: Ints) -> tuple[tuple[Ints, Ints], Ints]:

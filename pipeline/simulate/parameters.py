@@ -7,7 +7,7 @@ Axes are named in this order wherever they occur: segment (0 B2B, 1 B2C), class 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +62,8 @@ class Parameters:
     by_fit
         Multipliers of the three hazards by fit level, shape (3, fit).
     by_cohort
-        Multiplier of the win hazard by creation month, shape (cohort,).
+        Multiplier of the win hazard by creation month, shape (cohort,); where competitors write, one
+        more entry, 0, is theirs.
     in_market
         Chance that an account is in market, by is_priority, shape (2,).
     """
@@ -116,6 +117,26 @@ _MIX = {
     "careers_view": (1.0, 0.7, 0.4, 0.3, 18.0),
     "support_request": (1.5, 1.2, 1.0, 1.0, 1.5),
 }
+# where B2C has a law of its own: the ready click, fill in forms and call; prices draw bargain hunters
+_MIX_OF_ITS_OWN = {
+    "email_open": (30, 26, 22, 16, 12),
+    "email_click": (6, 14, 22, 26, 4),
+    "page_view": (24, 22, 20, 18, 22),
+    "blog_view": (8, 9, 10, 9, 6),
+    "webinar": (1.0, 1.0, 1.0, 1.0, 1.0),
+    "whitepaper_download": (1.0, 1.0, 1.0, 1.0, 1.0),
+    "case_study_view": (3.0, 2.5, 2.0, 1.5, 4.0),
+    "pricing_view": (9.0, 6.0, 3.0, 2.0, 30.0),
+    "form_submit": (0.6, 3.0, 8.0, 14.0, 0.5),
+    "trial_start": (1.5, 1.0, 0.8, 0.6, 5.0),
+    "demo_request": (0.3, 0.3, 0.3, 0.3, 0.6),
+    "meeting": (0.2, 0.2, 0.2, 0.2, 0.2),
+    "phone_call": (0.4, 1.5, 4.0, 8.0, 0.4),
+    "unsubscribe": (1.6, 0.6, 0.3, 0.2, 1.0),
+    "careers_view": (1.0, 0.8, 0.6, 0.5, 3.0),
+    "support_request": (1.0, 1.2, 1.6, 1.6, 1.5),
+}
+_AGAINST = ("unsubscribe", "careers_view")
 
 
 def make_parameters(settings: WorldSettings) -> Parameters:
@@ -129,7 +150,7 @@ def make_parameters(settings: WorldSettings) -> Parameters:
     down = np.array([[0.038, 0.038, 0.032], [0.026, 0.028, 0.026]])
     activity = np.array([0.12, 0.58, 1.22, 2.1, 0.50])
     mix = np.array([_MIX[name] for name in EVENT_TYPES], dtype=np.float64).T
-    return Parameters(
+    law = Parameters(
         up=pace[:, None, None] * up,
         down=pace[:, None, None] * down,
         start=_start(),
@@ -149,6 +170,66 @@ def make_parameters(settings: WorldSettings) -> Parameters:
         by_fit=by_fit,
         by_cohort=_by_cohort(settings),
         in_market=np.array([0.25, 0.45]),
+    )
+    return _switched(settings, law)
+
+
+def _switched(settings: WorldSettings, law: Parameters) -> Parameters:
+    """The law with the mechanisms of the settings added, then removed."""
+    if "segments" in settings.on:
+        law = _with_segments(law, settings)
+    if "competitor" in settings.on:
+        law = replace(law, by_cohort=np.append(law.by_cohort, 0.0))
+    if "fit" in settings.off:
+        law = replace(law, by_fit=np.ones_like(law.by_fit))
+    if "entry" in settings.off:
+        law = replace(law, start=np.repeat(law.start[:, 1:2], N_ENTRIES, axis=1))
+    if "account" in settings.off:
+        law = replace(law, in_market=np.zeros_like(law.in_market))
+    if "negative" in settings.off:
+        law = replace(law, mix=_with_even_types(law.mix, _AGAINST))
+    if "activity" in settings.off:
+        law = _without_activity(law)
+    if "lifecycle" in settings.off:
+        even = np.repeat(law.move_weight[1:2], len(law.move_weight), axis=0)
+        law = replace(law, move_rate=np.full_like(law.move_rate, law.move_rate[1]), move_weight=even)
+    return law
+
+
+def _with_segments(law: Parameters, settings: WorldSettings) -> Parameters:
+    """B2C with other event types, activity, hazards and a faster pace; B2B as it was."""
+    own = np.array([_MIX_OF_ITS_OWN[name] for name in EVENT_TYPES], dtype=np.float64).T
+    mix, activity, hazards = law.mix.copy(), law.activity.copy(), law.hazards.copy()
+    mix[1] = own / own.sum(axis=1, keepdims=True)
+    activity[1] = np.array([0.45, 0.50, 0.60, 0.75, 1.20])
+    if not settings.shuffle_labels:
+        hazards[:, 1] = np.array(
+            [
+                [0.0002, 0.0030, 0.0150, 0.0500, 0.0],
+                [0.0065, 0.0060, 0.0060, 0.0070, 0.0100],
+                [0.0008, 0.0005, 0.0003, 0.0002, 0.0010],
+            ]
+        )
+    pace = np.array([1.0, 2.0])[:, None, None]
+    return replace(law, mix=mix, activity=activity, hazards=hazards, up=law.up * pace, down=law.down * pace)
+
+
+def _with_even_types(mix: Floats, names: tuple[str, ...]) -> Floats:
+    """Laws of the event type in which these types have the same share in every state of a segment."""
+    chosen = np.isin(EVENT_TYPES, names)
+    even = np.where(chosen, mix.mean(axis=1, keepdims=True), 0.0)
+    others = np.where(chosen, 0.0, mix)
+    others *= (1 - even.sum(axis=2, keepdims=True)) / others.sum(axis=2, keepdims=True)
+    return np.asarray(even + others)
+
+
+def _without_activity(law: Parameters) -> Parameters:
+    """One rate and one law of event types a segment, whatever the class and the state."""
+    rate = np.median(law.activity[:, :1], axis=2, keepdims=True)
+    return replace(
+        law,
+        activity=np.broadcast_to(rate, law.activity.shape).copy(),
+        mix=np.repeat(law.mix.mean(axis=1, keepdims=True), law.mix.shape[1], axis=1),
     )
 
 

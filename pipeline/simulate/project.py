@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.simulate.growth import GROWTH_EVENTS
 from pipeline.simulate.settings import WorldSettings
 from pipeline.simulate.vocabulary import EVENT_TYPES
 
@@ -31,6 +32,10 @@ _WORDS = {
     "unsubscribe": "unsubscribed from e-mails",
     "careers_view": "careers page views",
     "support_request": "support requests",
+    "product_use": "days of product use",
+    "feature_use": "features used",
+    "support_ticket": "support tickets",
+    "invoice_paid": "invoices paid",
 }
 _HEAD = """\
 # Sample CRM: {n_leads} simulated leads, seed {seed}. Paths resolve against the folder of this file.
@@ -50,7 +55,7 @@ horizon = "30d"
 mode = "calendar"
 every = "14d"
 
-# Known and fixed since the lead was made.
+{targets}# Known and fixed since the lead was made.
 [attributes.at_creation]
 category = [
   "segment", "lead_source", "campaign", "country", "region", "product_interest",
@@ -83,6 +88,24 @@ rules = [
   { event = "unsubscribe", points = -10 },
 ]
 """
+_TARGETS = """\
+# Customers are asked other questions, each with a model of its own: lead-scoring train --target upsell
+[targets.upsell]
+entity = "customer"
+won = ["upsell"]
+horizon = "90d"
+
+[targets.cross_sell]
+entity = "customer"
+won = ["cross_sell"]
+horizon = "90d"
+
+[targets.renewal]
+entity = "customer"
+won = ["renewed"]
+horizon = "90d"
+
+"""
 
 
 def project_toml(settings: WorldSettings, file_format: str = "parquet") -> str:
@@ -105,8 +128,9 @@ def project_toml(settings: WorldSettings, file_format: str = "parquet") -> str:
         parts.append(f'\n[data.{name}]\npath = "{name}.{file_format}"\n')
         if settings.dirt and name in {"leads", "accounts"}:
             parts.append('null_values = ["", "Select", "unknown"]\n')
-    parts.append(_BODY)
-    parts.extend(_event_type(name) for name in EVENT_TYPES)
+    has_growth = "growth" in settings.on
+    parts.append(_BODY.replace("{targets}", _TARGETS if has_growth else ""))
+    parts.extend(_event_type(name) for name in (*EVENT_TYPES, *(GROWTH_EVENTS if has_growth else ())))
     return "".join(parts)
 
 

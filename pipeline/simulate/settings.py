@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import InputError
+from pipeline.simulate.switches import OFF, ON, faults_of
 
 __all__ = ["BLOCK_LEADS", "DAY", "WorldSettings"]
 
@@ -52,6 +53,10 @@ class WorldSettings:
         Rows of leads.csv that break the contract; needs the file format csv.
     b2b_share
         Share of the leads that belong to accounts, 0 to 1.
+    on
+        Mechanisms that the world has not by itself, of `switches.ON`.
+    off
+        Mechanisms that the world has by itself and is denied, of `switches.OFF`.
 
     Raises
     ------
@@ -69,6 +74,8 @@ class WorldSettings:
     dirt: bool = True
     broken_rows: int = 0
     b2b_share: float = 0.7
+    on: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         faults = [
@@ -84,6 +91,9 @@ class WorldSettings:
         ]
         if not _is_day(self.end):
             faults.append(f"end is {self.end!r}, expected a day such as '2026-01-01'")
+        faults += faults_of("on", self.on, ON) + faults_of("off", self.off, OFF)
+        if self.shuffle_labels and "competitor" in self.on:
+            faults.append("shuffle_labels and the mechanism 'competitor' contradict each other, drop one")
         if faults:
             raise InputError("the simulated world cannot be made: " + "; ".join(faults))
 
@@ -119,9 +129,13 @@ class WorldSettings:
         """Number of leads in a block."""
         return min(BLOCK_LEADS, self.n_leads - block * BLOCK_LEADS)
 
-    def block_generator(self, block: int) -> np.random.Generator:
-        """Generator of a block; it depends on the seed and the block's number alone."""
-        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(block,)))
+    def block_generator(self, block: int, mechanism: str | None = None) -> np.random.Generator:
+        """Generator of a block; it depends on the seed and the block's number alone.
+
+        A mechanism of `switches.ON` has one of its own: switching it on moves no draw of the others.
+        """
+        key = (block,) if mechanism is None else (block, ON.index(mechanism))
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
     def cohort_of(self, created_us: NDArray[np.int64]) -> NDArray[np.int64]:
         """Creation cohort: calendar months between the start and the creation."""
@@ -130,5 +144,5 @@ class WorldSettings:
         return np.asarray(months - first, dtype=np.int64)
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON holds them."""
-        return asdict(self)
+        """The settings as JSON holds them, without switches that are not set."""
+        return {name: value for name, value in asdict(self).items() if value != ()}

@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.simulate import vocabulary as words
+from pipeline.simulate.deals import DealLaw, draw_deals
 from pipeline.simulate.intent import Activity, Lives, StageMoves
 from pipeline.simulate.people import Accounts, People
+from pipeline.simulate.personas import draw_marks
 from pipeline.simulate.settings import BLOCK_LEADS, DAY, WorldSettings
 
 __all__ = [
@@ -136,6 +138,8 @@ def _emails(
     first, last = rng.integers(0, len(words.FIRST_NAMES), n), rng.integers(0, len(words.LAST_NAMES), n)
     company = [f"{name}{number}.example" for number in range(100) for name in words.COMPANY_NAMES]
     domains = [*company, *words.FREE_DOMAINS, *words.BUSINESS_DOMAINS, *words.STUDENT_DOMAINS]
+    theirs = len(domains)
+    domains += words.COMPETITOR_DOMAINS
     u, free = rng.random(n), len(company)
     business = free + len(words.FREE_DOMAINS)
     student = business + len(words.BUSINESS_DOMAINS)
@@ -143,6 +147,9 @@ def _emails(
     at_home = np.where((people.entry == 3) & (u < 0.6), student + (u * 1000) % 4, at_home)
     at_work = accounts.name[np.maximum(people.account, 0)] % len(company) if len(accounts.name) else at_home
     domain = np.where((people.segment == 0) & (u < 0.93), at_work, at_home).astype(np.int64)
+    if (accounts.competitor >= 0).any():
+        competitor = np.where(people.account >= 0, accounts.competitor[people.account], -1)
+        domain = np.where(competitor >= 0, theirs + competitor, domain)
     text = pc.binary_join_element_wise(
         pa.array(words.FIRST_NAMES).take(pa.array(first)),
         pa.array(words.LAST_NAMES).take(pa.array(last)),
@@ -161,10 +168,14 @@ def account_table(
 ) -> pa.Table:
     """Accounts of a block, one row each."""
     names = [f"{name.title()} {number}" for number in range(100) for name in words.COMPANY_NAMES]
+    name = accounts.name % len(names)
+    if (accounts.competitor >= 0).any():
+        name = np.where(accounts.competitor >= 0, len(names) + accounts.competitor, name)
+        names += words.COMPETITORS
     return pa.table(
         {
             "account_id": _account_ids(block, len(accounts.name)),
-            "account_name": spelled(names, accounts.name % len(names)),
+            "account_name": spelled(names, name),
             "industry": _dirty(rng, settings, words.INDUSTRIES, accounts.industry),
             "employees": pa.array(accounts.employees, mask=np.isnan(accounts.employees)),
             "company_country": spelled(words.COUNTRIES, accounts.country),
@@ -174,7 +185,14 @@ def account_table(
     )
 
 
-def event_table(rng: np.random.Generator, ids: pa.Array, people: People, activity: Activity) -> pa.Table:
+def event_table(
+    rng: np.random.Generator,
+    settings: WorldSettings,
+    block: int,
+    ids: pa.Array,
+    people: People,
+    activity: Activity,
+) -> pa.Table:
     """Events of a block by lead and time; channel, product and value know nothing of the hidden state."""
     kind, n = activity.event_type.astype(np.int64), len(activity.lead)
     channel = _CHANNEL[kind, (rng.random(n) < 0.15).astype(np.int64)]
@@ -182,6 +200,9 @@ def event_table(rng: np.random.Generator, ids: pa.Array, people: People, activit
     u = rng.random(n)
     product = np.where((u < 0.6) | (interest < 0), interest, (u * 1e6).astype(np.int64) % len(words.PRODUCTS))
     value = np.round(_VALUE[kind] * np.exp(0.7 * rng.standard_normal(n, dtype=np.float32)))
+    if "personas" in settings.on:
+        own = settings.block_generator(block, "personas").spawn(1)[0]
+        channel, value = draw_marks(own, people.persona[activity.lead], channel, value)
     again = np.flatnonzero(activity.is_duplicate)
     for marks in (channel, product, value):
         for row in again:
@@ -198,22 +219,20 @@ def event_table(rng: np.random.Generator, ids: pa.Array, people: People, activit
     )
 
 
-def outcome_table(rng: np.random.Generator, ids: pa.Array, people: People, lives: Lives) -> pa.Table:
+def outcome_table(
+    rng: np.random.Generator, law: DealLaw, ids: pa.Array, people: People, lives: Lives
+) -> pa.Table:
     """Outcomes of a block; amount in euro on wins, by company size and product."""
     rows = np.flatnonzero(lives.outcome >= 0)
-    kind, n = lives.outcome[rows], len(rows)
-    interest = people.product[rows]
-    other = rng.integers(0, len(words.PRODUCTS), n)
-    product = np.where((interest >= 0) & (rng.random(n) < 0.8), interest, other)
-    level = np.where(people.segment[rows] == 0, 8.0 + 0.5 * np.maximum(people.size[rows], 0), 6.2)
-    amount = np.round(np.exp(level + 0.3 * product + rng.normal(0, 0.5, n)), 2)
+    kind = lives.outcome[rows]
+    deals = draw_deals(rng, law, people.segment[rows], people.size[rows], people.product[rows])
     return pa.table(
         {
             "lead_id": ids.take(pa.array(rows)),
             "occurred_at": moments(lives.end_us[rows]),
             "outcome": spelled(OUTCOMES, kind),
-            "amount": pa.array(amount, mask=kind != 0),
-            "product": spelled(words.PRODUCTS, product),
+            "amount": pa.array(deals.amount, mask=kind != 0),
+            "product": spelled(words.PRODUCTS, deals.product),
         }
     )
 

@@ -7,6 +7,8 @@ __all__ = [
     "CAMPAIGNS",
     "CHANNELS",
     "COMPANY_NAMES",
+    "COMPETITORS",
+    "COMPETITOR_DOMAINS",
     "COUNTRIES",
     "EMPLOYEE_EDGES",
     "EVENT_TYPES",
@@ -110,6 +112,8 @@ TITLES_B2C = (
 FREE_DOMAINS = ("gmail.com", "outlook.com", "yahoo.com", "hotmail.com", "icloud.com", "gmx.de", "web.de")
 STUDENT_DOMAINS = ("student.northfield.edu", "lakeside.edu", "mail.westbrook.edu", "hillcrest.edu")
 BUSINESS_DOMAINS = ("studio.example", "freelance.example", "works.example")
+COMPETITORS = ("Rivalytics", "Competera Labs", "Scorewright")
+COMPETITOR_DOMAINS = ("rivalytics.example", "competera.example", "scorewright.example")
 COMPANY_NAMES = (
     *("nordwind", "bluepeak", "ironbridge", "clearwater", "sunfield", "maplewood", "redstone", "starling"),
     *("oakhurst", "silverline", "brightway", "harbor", "summit", "greenleaf", "kingsway", "copperhill"),

@@ -10,15 +10,19 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.simulate import tables
+from pipeline.simulate.deals import make_deal_law
+from pipeline.simulate.growth import add_growth
 from pipeline.simulate.intent import Lives, draw_activity, draw_lives, draw_stage_moves
+from pipeline.simulate.memory import draw_memory
 from pipeline.simulate.parameters import Parameters, make_parameters
 from pipeline.simulate.people import Accounts, People, draw_people
+from pipeline.simulate.personas import PERSONAS
 from pipeline.simulate.settings import BLOCK_LEADS, WorldSettings
 
 __all__ = ["TABLES", "TRUTHS", "Block", "World", "plain", "simulate", "simulate_block"]
 
 TABLES = ("leads", "events", "outcomes", "accounts", "field_changes")
-TRUTHS = ("leads", "paths", "bots")
+TRUTHS = ("leads", "traits", "paths", "bots")
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,11 @@ class World:
     tables
         Arrow tables `leads`, `events`, `outcomes`, `accounts`, `field_changes`.
     truth
-        Arrow tables `leads` (one row a lead: segment, account, hidden class, fit level, entry, cohort),
-        `paths` (one row a stay in an intent state, from `from_us` on) and `bots` (clicks of link scanners).
-        `lead` is the position in `leads`.
+        Arrow tables `leads` (one row a lead: segment, account, hidden class, fit level, entry and cohort,
+        the position in `law.by_cohort`), `traits` (one row a lead: recorded product interest and size band,
+        -1 where missing, persona, whether it works for a competitor), `paths` (one row a stay in an intent
+        state, from `from_us` on) and `bots` (clicks of link scanners); with growth also `customers` (one row a
+        winner: what its later life depends on, and its hidden health). `lead` is the position in `leads`.
     """
 
     settings: WorldSettings
@@ -98,7 +104,7 @@ def simulate(settings: WorldSettings) -> World:
         settings,
         law,
         {name: pa.concat_tables([plain(block.tables[name]) for block in blocks]) for name in TABLES},
-        {name: pa.concat_tables([block.truth[name] for block in blocks]) for name in TRUTHS},
+        {name: pa.concat_tables([block.truth[name] for block in blocks]) for name in blocks[0].truth},
     )
 
 
@@ -110,16 +116,19 @@ def plain(table: pa.Table) -> pa.Table:
 
 def simulate_block(settings: WorldSettings, law: Parameters, block: int) -> Block:
     """One block; it depends on the settings and the block's number, not on other blocks."""
-    rng, n = settings.block_generator(block), settings.block_size(block)
-    people, accounts = draw_people(rng, settings, law, n)
-    lives = draw_lives(rng, settings, law, people)
-    activity = draw_activity(rng, settings, law, people, lives)
+    rng = settings.block_generator(block)
+    people, accounts = draw_people(rng, settings, law, block)
+    if "memory" in settings.on:
+        lives, activity = draw_memory(settings, law, block, people)
+    else:
+        lives = draw_lives(rng, settings, law, people)
+        activity = draw_activity(rng, settings, law, people, lives)
     moves = draw_stage_moves(rng, law, lives)
-    ids = tables.lead_ids(block, n)
+    ids = tables.lead_ids(block, people.n)
     recorded = {
         "leads": tables.lead_table(rng, settings, block, people, accounts, lives, moves),
-        "events": tables.event_table(rng, ids, people, activity),
-        "outcomes": tables.outcome_table(rng, ids, people, lives),
+        "events": tables.event_table(rng, settings, block, ids, people, activity),
+        "outcomes": tables.outcome_table(rng, make_deal_law(settings), ids, people, lives),
         "accounts": tables.account_table(rng, settings, block, accounts),
         "field_changes": tables.field_change_table(ids, people, lives, moves),
     }
@@ -127,6 +136,7 @@ def simulate_block(settings: WorldSettings, law: Parameters, block: int) -> Bloc
     bot = np.flatnonzero(activity.is_bot)
     truth = {
         "leads": _lead_truth(block, ids, people, accounts),
+        "traits": _trait_truth(ids, people, accounts),
         "paths": _path_truth(first, lives),
         "bots": pa.table(
             {
@@ -135,6 +145,8 @@ def simulate_block(settings: WorldSettings, law: Parameters, block: int) -> Bloc
             }
         ),
     }
+    if "growth" in settings.on:
+        recorded, truth["customers"] = add_growth(settings, block, people, recorded)
     return Block(recorded, truth)
 
 
@@ -154,6 +166,19 @@ def _lead_truth(block: int, ids: pa.Array, people: People, accounts: Accounts) -
             "account": pa.array(np.where(people.account < 0, -1, people.account + first), type=pa.int32()),
             "created_at": tables.moments(people.created_us),
             **{name: pa.array(values.astype(np.int8)) for name, values in small.items()},
+        }
+    )
+
+
+def _trait_truth(ids: pa.Array, people: People, accounts: Accounts) -> pa.Table:
+    competitor = np.append(accounts.competitor, -1)[people.account]
+    return pa.table(
+        {
+            "lead_id": ids,
+            "product": pa.array(people.product.astype(np.int8)),
+            "size": pa.array(people.size.astype(np.int8)),
+            "persona": tables.spelled(PERSONAS, people.persona).cast(pa.string()),
+            "is_competitor": pa.array(competitor >= 0),
         }
     )
 

@@ -12,17 +12,20 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from features.errors import InputError
+from pipeline.simulate.deals import make_deal_law
+from pipeline.simulate.growth import make_growth_law
+from pipeline.simulate.memory import make_memory_law
 from pipeline.simulate.parameters import Parameters, make_parameters
 from pipeline.simulate.project import project_toml
 from pipeline.simulate.settings import BLOCK_LEADS, WorldSettings
-from pipeline.simulate.world import TABLES, TRUTHS, World, plain, simulate_block
+from pipeline.simulate.world import TABLES, World, plain, simulate_block
 
 __all__ = ["FileFormat", "simulate_to_folder", "write_world"]
 
 FileFormat = Literal["parquet", "csv"]
 Progress = Callable[[int, int], None]
 
-_TIME_COLUMNS = ("occurred_at", "created_at", "changed_at", "from_at")
+_TIME_COLUMNS = ("occurred_at", "created_at", "changed_at", "from_at", "won_at")
 
 
 def simulate_to_folder(
@@ -79,6 +82,11 @@ class _Folder:
         self._settings, self._folder, self._format = settings, folder, file_format
         self._writers: dict[str, Any] = {}
         law.write(folder / "truth" / "parameters.json")
+        make_deal_law(settings).write(folder / "truth" / "deals.json")
+        if "growth" in settings.on:
+            make_growth_law(settings).write(folder / "truth" / "growth.json")
+        if "memory" in settings.on:
+            make_memory_law(settings).write(folder / "truth" / "memory.json")
         text = json.dumps({**settings.to_dict(), "file_format": file_format}, indent=1) + "\n"
         (folder / "truth" / "settings.json").write_text(text, encoding="utf-8")
         (folder / "lead-scoring.toml").write_text(project_toml(settings, file_format), encoding="utf-8")
@@ -98,8 +106,8 @@ class _Folder:
                 self._write_csv(name, plain(tables[name]))
             else:
                 self._write_parquet(name, tables[name])
-        for name in TRUTHS:
-            self._write_parquet(f"truth/{name}", truth[name])
+        for name, table in truth.items():
+            self._write_parquet(f"truth/{name}", table)
 
     def _write_parquet(self, name: str, table: pa.Table) -> None:
         if name not in self._writers:

@@ -10,17 +10,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
-from scipy.linalg import expm
 from scipy.stats import rankdata
 
 from features.errors import InputError
 from pipeline.simulate import World, WorldSettings, p_history, p_state, simulate, write_world
-from pipeline.simulate.vocabulary import EVENT_TYPES, STAGES
+from tests.pipeline.textbook_filter import HORIZON, Textbook, open_rows
 
 Floats = NDArray[np.float64]
-
-DAY = pd.Timedelta(days=1)
-HORIZON = 30
 
 
 @pytest.fixture(scope="module")
@@ -33,19 +29,6 @@ def small() -> World:
     return simulate(WorldSettings(n_leads=400, seed=4, drift=True, seasonality=True))
 
 
-def _open_rows(world: World, first: str, days: int) -> pd.DataFrame:
-    """Every open lead at cuts `days` apart, with the label; the last cut is mature."""
-    ended = world.outcomes.set_index("lead_id").reindex(world.leads["lead_id"])
-    created, end = world.leads["created_at"].to_numpy(), ended["occurred_at"].to_numpy()
-    parts = []
-    for cut in pd.date_range(first, "2025-12-01", freq=f"{days}D", tz="UTC"):
-        is_open = (created < cut) & ~(end < cut)
-        won = (ended["outcome"] == "won").to_numpy() & (end < cut + HORIZON * DAY)
-        ids = world.leads["lead_id"][is_open]
-        parts.append(pd.DataFrame({"lead_id": ids, "as_of": cut, "won": won[is_open]}))
-    return pd.concat(parts, ignore_index=True)
-
-
 def _has_mates(world: World, rows: pd.DataFrame) -> NDArray[np.bool_]:
     account = world.leads.set_index("lead_id")["account_id"]
     return (account.groupby(account).transform("size")[rows["lead_id"]] > 1).to_numpy()
@@ -56,93 +39,9 @@ def _auc(p: Floats, won: NDArray[np.bool_]) -> float:
     return float((rankdata(p)[won].sum() - n_won * (n_won + 1) / 2) / n_won / (~won).sum())
 
 
-class _Textbook:
-    """The filter as a book writes it: matrix exponentials, one lead and one class at a time."""
-
-    def __init__(self, world: World) -> None:
-        self.world, self.law = world, world.law
-        self.truth = world.truth["leads"].to_pandas().set_index("lead_id")
-        bots = world.truth["bots"].to_pandas()
-        ids = world.leads["lead_id"].to_numpy()
-        is_bot = pd.MultiIndex.from_arrays([world.events["lead_id"], world.events["occurred_at"]]).isin(
-            pd.MultiIndex.from_arrays([ids[bots["lead"]], bots["occurred_at"]])
-        )
-        self.events = world.events[~is_bot].drop_duplicates()
-
-    def generator(self, lead: str, market: int) -> tuple[Floats, Floats]:
-        """Transition rates with leaving on the diagonal, and hazards (won, lost, disqualified)."""
-        fact, law = self.truth.loc[lead], self.law
-        rates = np.zeros((5, 5))
-        for state in range(3):
-            rates[state, state + 1] = law.up[fact["segment"], market, state]
-            rates[state + 1, state] = law.down[fact["segment"], market, state]
-        hazards = law.hazards[:, fact["segment"]] * law.by_fit[:, fact["fit"]][:, None]
-        hazards[0] *= law.by_cohort[fact["cohort"]]
-        return rates - np.diag(rates.sum(axis=1)), hazards
-
-    def observations(self, lead: str, market: int, as_of: pd.Timestamp) -> list[tuple[pd.Timestamp, Floats]]:
-        """Moments before as_of and the rate of what was seen there, by state."""
-        law, segment = self.law, self.truth.loc[lead, "segment"]
-        seen = []
-        mine = self.events[self.events["lead_id"] == lead]
-        for at, kind in zip(mine["occurred_at"], mine["event_type"], strict=True):
-            mix = law.mix[segment][:, EVENT_TYPES.index(kind)]
-            seen.append((at, law.activity[segment, market] * mix))
-        changes = self.world.field_changes
-        moves = changes[(changes["lead_id"] == lead) & changes["new_value"].isin(STAGES)].dropna()
-        for at, old, new in zip(moves["changed_at"], moves["old_value"], moves["new_value"], strict=True):
-            weight = law.move_weight.copy()
-            weight[:, STAGES.index(old)] = 0
-            seen.append((at, law.move_rate * weight[:, STAGES.index(new)] / weight.sum(axis=1)))
-        ends = self.world.outcomes[self.world.outcomes["lead_id"] == lead]
-        for at, kind in zip(ends["occurred_at"], ends["outcome"], strict=True):
-            row = ("won", "lost", "disqualified").index(kind)
-            seen.append((at, self.generator(lead, market)[1][row]))
-        return sorted((each for each in seen if each[0] < as_of), key=lambda each: each[0])
-
-    def forward(self, lead: str, market: int, as_of: pd.Timestamp) -> tuple[float, Floats]:
-        """Log-likelihood and law of the state at as_of."""
-        fact, law = self.truth.loc[lead], self.law
-        moving, hazards = self.generator(lead, market)
-        silent = moving - np.diag(hazards.sum(axis=0) + law.activity[fact["segment"], market] + law.move_rate)
-        vector = law.start[fact["segment"], fact["entry"], market]
-        now, log_likelihood, is_over = fact["created_at"], 0.0, False
-        for at, rate in [*self.observations(lead, market, as_of), (as_of, np.ones(5))]:
-            if not is_over:
-                vector = vector @ expm(silent * ((at - now) / DAY)) * rate
-            log_likelihood += np.log(vector.sum())
-            vector = vector / vector.sum()
-            ends = self.world.outcomes.loc[self.world.outcomes["lead_id"] == lead, "occurred_at"]
-            is_over = bool((ends == at).any())
-            now = at
-        return log_likelihood, vector
-
-    def win_chance(self, lead: str, market: int) -> Floats:
-        """P(won within the horizon | state), from the generator with two closed states added."""
-        moving, hazards = self.generator(lead, market)
-        whole = np.zeros((7, 7))
-        whole[:5, :5] = moving - np.diag(hazards.sum(axis=0))
-        whole[:5, 5], whole[:5, 6] = hazards[0], hazards[1] + hazards[2]
-        return np.asarray(expm(whole * HORIZON)[:5, 5])
-
-    def p_history(self, lead: str, as_of: pd.Timestamp) -> float:
-        fact = self.truth.loc[lead]
-        mates = self.truth[(self.truth["account"] == fact["account"]) & (self.truth["created_at"] < as_of)]
-        group = [lead] if fact["account"] < 0 else list(mates.index)
-        prior = 0.0 if fact["account"] < 0 else self.law.in_market[int(fact["is_priority"])]
-        log_weight, chance = [], []
-        for market in (0, 1) if prior else (0,):
-            log_weight.append(
-                np.log((1 - prior, prior)[market]) + sum(self.forward(one, market, as_of)[0] for one in group)
-            )
-            chance.append(self.forward(lead, market, as_of)[1] @ self.win_chance(lead, market))
-        weight = np.exp(np.array(log_weight) - max(log_weight))
-        return float(weight @ chance / weight.sum())
-
-
 def test_p_history_equals_the_textbook_filter(small: World) -> None:
-    book = _Textbook(small)
-    rows = _open_rows(small, "2025-03-03", 90)
+    book = Textbook(small)
+    rows = open_rows(small, "2025-03-03", 90)
     size = small.leads.groupby("account_id")["lead_id"].transform("size").fillna(1).to_numpy()
     rows["size"] = size[[int(lead[1:]) - 1 for lead in rows["lead_id"]]]
     chosen = pd.concat([rows[rows["size"] == n].iloc[:2] for n in (1, 2, 4)] + [rows.iloc[-2:]])
@@ -155,8 +54,8 @@ def test_p_history_equals_the_textbook_filter(small: World) -> None:
 
 
 def test_p_state_is_the_chance_from_the_true_state(small: World) -> None:
-    book = _Textbook(small)
-    rows = _open_rows(small, "2025-06-02", 200).iloc[::40]
+    book = Textbook(small)
+    rows = open_rows(small, "2025-06-02", 200).iloc[::40]
     paths = small.truth["paths"].to_pandas()
 
     found = p_state(small, rows["lead_id"].tolist(), rows["as_of"].to_numpy(), f"{HORIZON}d")
@@ -170,7 +69,7 @@ def test_p_state_is_the_chance_from_the_true_state(small: World) -> None:
 def test_p_history_is_calibrated_and_below_p_state_in_discrimination(world: World) -> None:
     # cuts 30 days apart: label windows do not overlap, so the rows' errors are uncorrelated but for what
     # colleagues share; 32 standardised sums, each beyond 4.5 with chance 7e-6: 2e-4 in all
-    rows = _open_rows(world, "2024-09-03", HORIZON)
+    rows = open_rows(world, "2024-09-03", HORIZON)
     won = rows["won"].to_numpy()
 
     p = p_history(world, rows["lead_id"].tolist(), rows["as_of"].to_numpy())
@@ -187,7 +86,7 @@ def test_p_history_is_calibrated_and_below_p_state_in_discrimination(world: Worl
 
 
 def test_colleagues_events_move_the_probability_and_strangers_events_do_not(small: World) -> None:
-    rows = _open_rows(small, "2025-06-02", 200)
+    rows = open_rows(small, "2025-06-02", 200)
     account = small.leads.set_index("lead_id")["account_id"]
     rows = rows[
         ~account[rows["lead_id"]].duplicated().to_numpy() & account[rows["lead_id"]].notna().to_numpy()
@@ -210,7 +109,7 @@ def test_colleagues_events_move_the_probability_and_strangers_events_do_not(smal
 
 
 def test_events_at_or_after_as_of_change_nothing(small: World) -> None:
-    rows = _open_rows(small, "2025-06-02", 200)
+    rows = open_rows(small, "2025-06-02", 200)
     moment = rows["as_of"].iloc[0]
     rows = rows[rows["as_of"] == moment]
     tables = dict(small.tables)
@@ -229,8 +128,8 @@ def test_events_at_or_after_as_of_change_nothing(small: World) -> None:
 
 
 def test_bots_and_duplicates_change_nothing(small: World) -> None:
-    rows = _open_rows(small, "2025-06-02", 200)
-    kept = pa.array(_Textbook(small).events.index)
+    rows = open_rows(small, "2025-06-02", 200)
+    kept = pa.array(Textbook(small).events.index)
     tables = {**small.tables, "events": small.tables["events"].take(kept)}
     assert tables["events"].num_rows < len(small.events)
 
@@ -241,7 +140,7 @@ def test_bots_and_duplicates_change_nothing(small: World) -> None:
 
 def test_nothing_predicts_the_outcome_of_a_shuffled_world() -> None:
     world = simulate(WorldSettings(n_leads=2_000, seed=2, shuffle_labels=True))
-    rows = _open_rows(world, "2024-10-01", HORIZON)
+    rows = open_rows(world, "2024-10-01", HORIZON)
 
     p = p_history(world, rows["lead_id"].tolist(), rows["as_of"].to_numpy())
 
@@ -254,7 +153,7 @@ def test_nothing_predicts_the_outcome_of_a_shuffled_world() -> None:
 @pytest.mark.parametrize("file_format", ["parquet", "csv"])
 def test_the_folder_answers_as_the_world_does(small: World, tmp_path: Path, file_format: str) -> None:
     write_world(small, tmp_path, file_format)  # type: ignore[arg-type]
-    rows = _open_rows(small, "2025-03-03", 90)
+    rows = open_rows(small, "2025-03-03", 90)
     ask = (rows["lead_id"].tolist(), rows["as_of"].to_numpy())
 
     np.testing.assert_array_equal(p_history(tmp_path, *ask), p_history(small, *ask))
@@ -271,6 +170,10 @@ def test_only_open_leads_have_a_probability(small: World) -> None:
         p = chance(small, [first["lead_id"]] * 4, np.array([each.value // 1000 for each in moments]))
 
         assert np.isnan(p).tolist() == [True, False, False, True]
+
+
+def test_a_lead_asked_for_before_its_creation_has_no_probability(small: World) -> None:
+    assert np.isnan(p_history(small, ["L0000001"], np.zeros(1, dtype=np.int64))).all()
 
 
 def test_no_rows_give_no_probabilities(small: World) -> None:
