@@ -91,6 +91,7 @@ campaign-truth: $(VENV)/.dev ## Train on simulated worlds whose truth is known, 
 	@$(BIN)/python benchmarks/truth.py clean --leads 4000 --seeds $$(seq 40) --write
 	@$(BIN)/python benchmarks/truth.py small --seeds 1 2 3 4 5 --write
 	@$(BIN)/python benchmarks/truth.py coverage --leads 2500 --seeds $$(seq 100) --write
+	@$(BIN)/python benchmarks/truth.py capacity --leads 7000 --seeds $$(seq 50) --write
 	@$(BIN)/python benchmarks/truth.py oracle --leads 75000 --seeds 1 2 3 4 5 --write
 
 clean: ## Remove the sample and its results

@@ -223,4 +223,26 @@ def thin_by_hash(examples: Examples, lead_ids: pd.Series, most: int) -> Examples
 
 
 def _examples(spells: Spells, rows: Int64, as_of: Int64, age: Int64) -> Examples:
-    return Examples(spells.lead[rows], as_of, spells.start[rows], spells.end[rows], spells.is_won[rows], age)
+    found = Examples(spells.lead[rows], as_of, spells.start[rows], spells.end[rows], spells.is_won[rows], age)
+    return _one_a_moment(found)
+
+
+def _one_a_moment(rows: Examples) -> Examples:
+    """Spells that overlap (the people of an account) are one example a moment: it ends with the first win."""
+    order = np.lexsort((rows.lead, rows.as_of))
+    lead, as_of = rows.lead[order], rows.as_of[order]
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = (lead[1:] != lead[:-1]) | (as_of[1:] != as_of[:-1])
+    if is_first.all():
+        return rows
+    starts = np.flatnonzero(is_first)
+    won = np.where(rows.is_won[order], rows.spell_end[order], NEVER)
+    end = np.minimum.reduceat(won, starts)
+    return Examples(
+        lead[starts],
+        as_of[starts],
+        np.minimum.reduceat(rows.spell_start[order], starts),
+        end,
+        end != NEVER,
+        np.maximum.reduceat(rows.age[order], starts),
+    )

@@ -10,13 +10,15 @@ from features.asof import Examples
 from features.catalogue import Catalogue, Feature
 from features.cleaning import Events
 from features.explicit import describe_explicit, explicit_column
+from features.funnel import FUNNEL, describe_funnel, funnel_column
 from features.implicit import describe_implicit, implicit_column
 from features.points import describe_points, points_column
 from features.prepare import FeatureSources, Prepared
+from features.profile import PROFILE, describe_profile, profile_column
 from features.recency import describe_age, describe_recency, recency_column
 from features.view import RowView
 
-__all__ = ["build_features", "learn_catalogue"]
+__all__ = ["build_features", "frequent_types", "learn_catalogue"]
 
 Float64 = NDArray[np.float64]
 
@@ -26,15 +28,15 @@ def learn_catalogue(data: Prepared, rows: Examples, sources: FeatureSources) -> 
 
     Nothing at or after a row's as_of is looked at, and no outcome.
     """
-    types = () if sources.is_static else _frequent_types(data, rows, sources)
+    types = () if sources.is_static else frequent_types(data, rows, sources)
     view = RowView(data, rows, data.events.events, sources.events, types)
     families = sources.features.families
     found: list[Feature] = []
     if "explicit" in families:
-        found += describe_explicit(view, sources)
+        found += describe_explicit(view, sources) + describe_profile(sources)
     has_events = not sources.is_static and bool(view.known.any())
     if "implicit" in families and has_events:
-        found += describe_implicit(view, sources)
+        found += describe_implicit(view, sources) + describe_funnel(sources)
     if "recency" in families and has_events:
         found += describe_recency(view, sources)
     if "recency" in families and not sources.is_static:
@@ -57,7 +59,8 @@ def build_features(data: Prepared, rows: Examples, catalogue: Catalogue, sources
 
     def fill(chosen: NDArray[np.int64], events: Events) -> None:
         view = RowView(data, rows.take(chosen), events, sources.events, types)
-        half_lives = tuple(sorted({f.span for f in catalogue.features if f.op == "intensity"}))
+        spans = {f.span for f in catalogue.features if f.op == "intensity" and f.family == "recency"}
+        half_lives = tuple(sorted(spans))
         for number, feature in enumerate(catalogue.features):
             result[chosen, number] = _column(view, feature, sources, half_lives)
 
@@ -71,11 +74,14 @@ def build_features(data: Prepared, rows: Examples, catalogue: Catalogue, sources
 
 def _column(view: RowView, feature: Feature, sources: FeatureSources, half_lives: tuple[int, ...]) -> Float64:
     if feature.family == "explicit":
-        return explicit_column(view, feature, sources)
+        is_profile = feature.group == PROFILE
+        return (profile_column if is_profile else explicit_column)(view, feature, sources)
     if feature.family == "implicit":
-        return implicit_column(view, feature)
+        is_funnel = feature.source == FUNNEL
+        return funnel_column(view, feature, sources) if is_funnel else implicit_column(view, feature)
     if feature.family == "recency":
-        return recency_column(view, feature, half_lives)
+        settings = sources.features
+        return recency_column(view, feature, half_lives, (settings.tail, settings.tail_half_life))
     if feature.family == "account":
         return account_column(view, feature, sources)
     return points_column(view, feature, sources)
@@ -96,7 +102,7 @@ def _types_of(catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _frequent_types(data: Prepared, rows: Examples, sources: FeatureSources) -> tuple[str, ...]:
+def frequent_types(data: Prepared, rows: Examples, sources: FeatureSources) -> tuple[str, ...]:
     """Event types seen before the rows' as_of: declared ones first, then the most frequent."""
     view = RowView(data, rows, data.events.events, sources.events, ())
     counts = np.bincount(view.events.kind[view.known], minlength=len(data.events.kinds))

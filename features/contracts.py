@@ -109,6 +109,7 @@ class Tables:
     rows_in : records read per table, quarantined ones included, blank lines not.
     data_end : the export's own end, UTC: the setting, else the latest event or outcome, else NaT.
     digests : SHA-256 of every file read, by file name.
+    origin : the tables of the leads, where another entity stands in their place; else None.
     """
 
     leads: pd.DataFrame
@@ -121,6 +122,7 @@ class Tables:
     rows_in: dict[str, int]
     data_end: pd.Timestamp
     digests: dict[str, str]
+    origin: Tables | None = None
 
 
 def empty_column(kind: ColumnKind, rows: int = 0) -> pd.Series:

@@ -4,7 +4,8 @@
 
     LeadScoringError            (exit code)
     ├── InputError              2  a table, a file or an argument breaks the contract
-    │   └── LeakageError        2  something known only later would reach a feature
+    │   ├── LeakageError        2  something known only later would reach a feature
+    │   └── NoHistoryError      2  no outcome is complete yet, or none before the test
     ├── ConfigError             2  the project file is wrong
     ├── QuarantineLimitError    4  too large a share of the lead rows is in quarantine
     ├── BundleError             5  a bundle is damaged, unknown or does not fit the data
@@ -24,6 +25,7 @@ __all__ = [
     "LeadScoringError",
     "LeakageError",
     "LockedError",
+    "NoHistoryError",
     "NoModelError",
     "OutputError",
     "QuarantineLimitError",
@@ -44,6 +46,10 @@ class InputError(LeadScoringError):
 
 class LeakageError(InputError):
     """Something known only later would reach a feature."""
+
+
+class NoHistoryError(InputError):
+    """Too little time has passed: no outcome is complete yet, or none before the test."""
 
 
 class ConfigError(LeadScoringError):

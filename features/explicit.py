@@ -34,6 +34,8 @@ def describe_explicit(view: RowView, sources: FeatureSources) -> list[Feature]:
     """Features of every usable attribute, vocabularies and missing flags learned from the rows."""
     found: list[Feature] = []
     for name, (kind, availability) in sources.usable().items():
+        if availability != "history" and name not in view.data.leads.columns:
+            continue  # a field of leads, where accounts are scored
         values = attribute_values(view, name, availability if not sources.is_static else "at_creation")
         words = sources.features.words.get(name, name.replace("_", " "))
         is_missing = pd.isna(values)
@@ -164,6 +166,8 @@ def attribute_values(view: RowView, name: str, availability: str) -> Objects:
 def _value_at(
     log: ChangeLog, owner: NDArray[np.int64], as_of: NDArray[np.int64], default: Objects
 ) -> Objects:
+    if len(log.owner) == 0:  # every change came later and was let go
+        return default
     low, high = np.searchsorted(log.owner, owner), np.searchsorted(log.owner, owner, side="right")
     last = first_at_or_after(log.time, low.astype(np.int64), high.astype(np.int64), as_of) - 1
     return np.where(last >= low, log.value[np.maximum(last, 0)], default)

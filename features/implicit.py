@@ -78,7 +78,9 @@ def implicit_column(view: RowView, feature: Feature) -> Float64:
         return view.value_sum(feature.source, feature.span)
     if feature.op == "products":
         return view.breadth(view.events.product, len(view.data.events.products), feature.span)
-    return view.breadth(view.type_codes, len(view.types), feature.span)
+    return view.breadth(
+        np.where(view.mask(feature.source), view.type_codes, -1), len(view.types), feature.span
+    )
 
 
 def event_words(name: str, sources: FeatureSources) -> str:

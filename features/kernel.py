@@ -19,6 +19,7 @@ __all__ = [
     "running_count",
     "window_days",
     "window_sums",
+    "with_tail",
 ]
 
 Int64 = NDArray[np.int64]
@@ -130,6 +131,20 @@ def decayed_sums(
             weight = np.exp(age * (-np.log(2.0) / half_life))
             result[rows, :, number] = np.bincount(cell, weight, minlength=cells).reshape(-1, n_codes)
     return result
+
+
+def with_tail(decayed: Float64, share: float) -> Float64:
+    """Decayed sums with a long tail, taken from the last half-life: (1 - share) * each + share * the last.
+
+    An event's weight is then (1 - share) 2 ** -(age / h) + share 2 ** -(age / H): what lies far back never
+    counts for nothing.
+
+    Examples
+    --------
+    >>> with_tail(np.array([[[0.0, 0.5]]]), 0.2).tolist()
+    [[[0.1]]]
+    """
+    return (1.0 - share) * decayed[..., :-1] + share * decayed[..., -1:]
 
 
 def window_sums(value: Float64, code: Int64, n_codes: int, low: Int64, stop: Int64) -> Float64:

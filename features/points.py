@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from features.catalogue import Feature
 from features.errors import ConfigError
-from features.explicit import attribute_values
 from features.implicit import event_words
 from features.prepare import FeatureSources
-from features.settings import AttributeSettings, Kind, PointsRule, PointsSettings
-from features.titles import SENIORITIES, department, role, seniority, size_band
+from features.readings import READERS, Reading, attribute_readings, plain
+from features.settings import AttributeSettings, EventSettings, Kind, PointsRule, PointsSettings
+from features.titles import DEPARTMENTS, ROLES, SENIORITIES
 from features.view import RowView
 
-__all__ = ["describe_points", "points_column", "preset_lines", "resolve_rules"]
+__all__ = ["describe_points", "listed_rules", "points_column", "preset_lines", "resolve_rules"]
 
 Float64 = NDArray[np.float64]
-_READERS = {"role": role, "department": department}
-_READER_NAMES = ("", "department", "role", "seniority")
 
 _SAAS: tuple[PointsRule, ...] = (
     PointsRule(attribute="job_title.role", values={"c-level": 15, "pm": 10, "director": 10, "assistant": 0}),
@@ -32,14 +29,18 @@ _CAR_DEALER: tuple[PointsRule, ...] = (
     PointsRule(event="email_click", points=7, words="e-mail links clicked"),
     PointsRule(event="directions_request", points=20, words="requests for directions"),
 )
+NO_EVENTS = EventSettings()
+_READ_WORDS = {"role": ROLES, "department": DEPARTMENTS, "seniority": SENIORITIES}
 _PRESETS = {"saas": (_SAAS, None, None), "car_dealer": (_CAR_DEALER, 30.0, None)}
 
 
-def resolve_rules(settings: PointsSettings | None, attributes: AttributeSettings) -> tuple[PointsRule, ...]:
-    """The rules of a points table: those of the preset on this project's columns, then its own.
+def resolve_rules(
+    settings: PointsSettings | None, attributes: AttributeSettings, events: EventSettings = NO_EVENTS
+) -> tuple[PointsRule, ...]:
+    """The rules of a points table: those of the preset, of the sheet, and the project's own.
 
     A preset names its columns job_title and company_size; they are found by `points.attributes`, by
-    name, or by kind. Events are renamed by `points.events`.
+    name, or by kind; those of a sheet as `listed_rules` says. Events are renamed by `points.events`.
 
     Raises
     ------
@@ -50,7 +51,10 @@ def resolve_rules(settings: PointsSettings | None, attributes: AttributeSettings
         return ()
     preset = _PRESETS[settings.preset][0] if settings.preset else ()
     kinds = attributes.kinds()
-    rules = [_on_columns(rule, settings, kinds) for rule in preset] + list(settings.rules)
+    rules = [
+        *(_on_columns(rule, settings, kinds) for rule in preset),
+        *listed_rules(settings, attributes, events),
+    ]
     lost = [
         rule.attribute for rule in rules if rule.attribute and rule.attribute.partition(".")[0] not in kinds
     ]
@@ -59,13 +63,53 @@ def resolve_rules(settings: PointsSettings | None, attributes: AttributeSettings
             f"{len(lost)} points rules name attributes that are not declared under [attributes]; the first is "
             f"'{lost[0]}'. Declare it, or say which column it is: [points] attributes = {{ {lost[0]} = \"...\" }}."
         )
-    unread = [rule.attribute for rule in rules if str(rule.attribute).partition(".")[2] not in _READER_NAMES]
+    unread = [rule.attribute for rule in rules if str(rule.attribute).partition(".")[2] not in ("", *READERS)]
     if unread:
         raise ConfigError(
             f"{len(unread)} points rules read an attribute in a way that does not exist; the first is '{unread[0]}'. "
-            f"After the dot may stand {', '.join(_READER_NAMES[1:])}."
+            f"After the dot may stand {', '.join(READERS)}."
         )
     return tuple(rules)
+
+
+def listed_rules(
+    settings: PointsSettings, attributes: AttributeSettings, events: EventSettings
+) -> tuple[PointsRule, ...]:
+    """The rules of the sheet on this project's columns, then the project's own as they are.
+
+    Names in a sheet may differ from the project's in case, blanks and dashes. An attribute that is not declared
+    is looked up in `points.attributes`, then by kind; role, department and seniority are read from the job
+    title. A job title whose values are all roles (or departments, or seniorities) is read as such.
+    """
+    kinds, types = attributes.kinds(), {**{name: name for name in events.types}, **settings.events}
+    return (*(_of_sheet(rule, settings, kinds, types) for rule in settings.sheet), *settings.rules)
+
+
+def _of_sheet(
+    rule: PointsRule, settings: PointsSettings, kinds: dict[str, Kind], types: dict[str, str]
+) -> PointsRule:
+    if rule.event is not None:
+        event = next((ours for name, ours in types.items() if _alike(name, rule.event)), rule.event)
+        return rule.model_copy(update={"event": event})
+    name, _, reader = str(rule.attribute).partition(".")
+    titles = [each for each, kind in kinds.items() if kind == "job_title"]
+    given = next((ours for theirs, ours in settings.attributes.items() if _alike(theirs, name)), None)
+    same = next((each for each in kinds if _alike(each, name)), None)
+    of_kind = next((each for each, kind in kinds.items() if _alike(kind, name)), None)
+    found = given or same or of_kind
+    if found is None and plain(name) in READERS and len(titles) == 1:
+        found = f"{titles[0]}.{plain(name)}"
+    column, _, own_reader = (found or name).partition(".")
+    reader = own_reader or plain(reader)
+    if not reader and kinds.get(column) == "job_title" and rule.values:
+        said = {plain(value) for value in rule.values} - {"", "(unknown)"}
+        reader = next((each for each, known in _READ_WORDS.items() if said and said <= set(known)), "")
+    return rule.model_copy(update={"attribute": f"{column}.{reader}" if reader else column})
+
+
+def _alike(one: str, other: str) -> bool:
+    first, second = (plain(each.replace("_", " ").replace("-", " ")) for each in (one, other))
+    return first == second
 
 
 def preset_lines(settings: PointsSettings) -> tuple[float | None, float | None]:
@@ -125,41 +169,17 @@ def points_column(view: RowView, feature: Feature, sources: FeatureSources) -> F
     if rule.event is not None:
         counted = np.minimum(view.count(f"type:{rule.event}", rule.window or 0), float(rule.most))
         return rule.points * (counted if rule.per == "each" else (counted > 0).astype(np.float64))
-    name, _, reader = str(rule.attribute).partition(".")
-    availability = "at_creation" if sources.is_static else sources.attributes.availability()[name]
-    values = attribute_values(view, name, availability)
-    codes, unique = pd.factorize(pd.Series(values, dtype=object), use_na_sentinel=True)
-    is_boolean = sources.attributes.kinds()[name] == "boolean"
-    table = [_points_of(_words_of(value, is_boolean=is_boolean), rule, reader) for value in unique]
-    return np.array([*table, _of_missing(rule)])[codes]
+    codes, readings = attribute_readings(view, str(rule.attribute), sources)
+    return np.array([*(_points_of(each, rule) for each in readings), _of_missing(rule)])[codes]
 
 
-def _words_of(value: object, *, is_boolean: bool) -> tuple[str, ...]:
-    """A value as people write it: 3.0 is also 3, a boolean's 1.0 also yes and true."""
-    if not isinstance(value, int | float):
-        return (str(value),)
-    plain = (repr(float(value)), f"{value:.0f}" if float(value).is_integer() else repr(value))
-    return (*plain, *(("yes", "true") if value else ("no", "false"))) if is_boolean else plain
-
-
-def _points_of(words: tuple[str, ...], rule: PointsRule, reader: str) -> float:
-    text = words[0]
+def _points_of(reading: Reading, rule: PointsRule) -> float:
     if rule.ranges:
-        number = size_band(text) if len(words) == 1 else float(text)
         bounds = sorted((float(bound), points) for bound, points in rule.ranges.items())
+        number = reading.number
         reached = [points for bound, points in bounds if number is not None and number >= bound]
         return reached[-1] if reached else 0.0
-    if reader == "seniority":
-        level = seniority(text)
-        key: str | None = None if level is None else SENIORITIES[level]
-    else:
-        key = _READERS[reader](text) if reader else text
-    wanted = {_plain(each) for each in ([key] if reader else words) if each is not None}
-    return next((points for value, points in rule.values.items() if _plain(value) in wanted), 0.0)
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).casefold()
+    return next((points for value, points in rule.values.items() if plain(value) in reading.words), 0.0)
 
 
 def _of_missing(rule: PointsRule) -> float:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from features.asof import NEVER, Spells, microseconds, spells_of
 from features.cleaning import CleanedEvents, Events, clean_events
 from features.contracts import Tables
+from features.entities import own_outcomes
 from features.errors import ConfigError
+from features.fit_settings import ProfileRule
 from features.settings import (
     AttributeSettings,
     Availability,
@@ -37,6 +39,7 @@ class FeatureSources:
     target: TargetSettings
     is_static: bool
     points: tuple[PointsRule, ...] = ()
+    profile: tuple[ProfileRule, ...] = ()
 
     def usable(self) -> dict[str, tuple[Kind, Availability]]:
         """Attributes that may become features: with snapshots, `current` ones only where waived."""
@@ -93,7 +96,7 @@ def prepare(tables: Tables, sources: FeatureSources) -> Prepared:
     """
     leads = _with_account_columns(tables.leads, tables.accounts)
     account, members, member_start = _accounts(leads["account_id"])
-    spells = None if sources.is_static else spells_of(leads, tables.outcomes, sources.target)
+    spells = None if sources.is_static else _spells(leads, tables, sources.target)
     return Prepared(
         leads=leads,
         created=microseconds(leads["created_at"]),
@@ -107,6 +110,18 @@ def prepare(tables: Tables, sources: FeatureSources) -> Prepared:
         account_changes=_change_logs(tables.field_changes, "account_id", _account_index(leads["account_id"])),
         spells=spells,
     )
+
+
+def _spells(leads: pd.DataFrame, tables: Tables, target: TargetSettings) -> Spells:
+    """Spells of the leads; of an account those of its people, who win each on their own."""
+    if target.entity != "account" or tables.origin is None:
+        return spells_of(leads, tables.outcomes, target)
+    people = tables.origin.leads
+    found = spells_of(people, own_outcomes(tables.origin.outcomes, target), target)
+    place = pd.Index(leads["lead_id"]).get_indexer(pd.Index(people["account_id"]))[found.lead]
+    order = np.lexsort((found.start, place))
+    order = order[place[order] >= 0]
+    return Spells(place[order], found.start[order], found.end[order], found.is_won[order])
 
 
 def _with_account_columns(leads: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:

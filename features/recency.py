@@ -8,14 +8,16 @@ from numpy.typing import NDArray
 from features.asof import NEVER
 from features.catalogue import Feature
 from features.durations import MICROSECONDS
+from features.half_lives import half_lives_of
 from features.implicit import STAGES, event_words
 from features.prepare import FeatureSources
 from features.view import RowView
 
-__all__ = ["describe_age", "describe_recency", "recency_column"]
+__all__ = ["BACK_WINDOW", "describe_age", "describe_re_engaged", "describe_recency", "recency_column"]
 
 Float64 = NDArray[np.float64]
 DAY = MICROSECONDS["d"]
+BACK_WINDOW = 7 * DAY
 
 
 def describe_recency(view: RowView, sources: FeatureSources) -> list[Feature]:
@@ -29,7 +31,7 @@ def describe_recency(view: RowView, sources: FeatureSources) -> list[Feature]:
         found.append(Feature("recency", source, "days_since", 0, "days", 0, source, words))
         found += [
             Feature("recency", source, "intensity", half_life, "intensity", sign, source, words)
-            for half_life in sources.features.half_lives
+            for half_life in half_lives_of(source, view.types, sources)
         ]
     found += [
         Feature("recency", "any", "intensity", half_life, "intensity", 0, "any", "activity")
@@ -41,7 +43,16 @@ def describe_recency(view: RowView, sources: FeatureSources) -> list[Feature]:
         Feature("recency", "any", "velocity", 0, "per day", 0, "velocity", "activity a day"),
         Feature("recency", "any", "last_type", 0, "category", 0, "last_type", "latest activity", view.types),
     ]
-    return found
+    return found + describe_re_engaged(sources)
+
+
+def describe_re_engaged(sources: FeatureSources) -> list[Feature]:
+    """Activity after a long silence, where `re_engaged_after` says how long that is."""
+    least = sources.features.re_engaged_after
+    words = "activity after a long silence"
+    if least is None:
+        return []
+    return [Feature("recency", "any", "re_engaged", least, "count", 0, "re_engaged", words)]
 
 
 def describe_age() -> Feature:
@@ -49,14 +60,18 @@ def describe_age() -> Feature:
     return Feature("recency", "lead", "age", 0, "days", 0, "age", "days since the lead came in")
 
 
-def recency_column(view: RowView, feature: Feature, half_lives: tuple[int, ...]) -> Float64:
+def recency_column(
+    view: RowView, feature: Feature, half_lives: tuple[int, ...], tail: tuple[float, int] = (0.0, 1)
+) -> Float64:
     """The column of a recency feature; days are fractional, NaN where there was no such event."""
     if feature.op == "days_since":
         return view.microseconds_since(feature.source) / DAY
     if feature.op == "intensity":
-        return view.intensity(feature.source, feature.span, half_lives)
+        return view.intensity(feature.source, feature.span, half_lives, tail)
     if feature.op == "last_type":
         return _last_type(view)
+    if feature.op == "re_engaged":
+        return _after_silence(view, feature.span)
     if feature.op == "momentum":
         week, five = view.count("any", 7 * DAY), view.count("any", 35 * DAY)
         return np.log((week + 0.5) / ((five - week) / 4 + 0.5))
@@ -68,6 +83,20 @@ def _last_type(view: RowView) -> Float64:
     if len(view.events) == 0:
         return np.full(len(view), np.nan)
     return np.where(last >= 0, view.type_codes[np.maximum(last, 0)].astype(np.float64), np.nan)
+
+
+def _after_silence(view: RowView, least: int) -> Float64:
+    """Events of the last 7 days where a silence of at least `least` came before the first of them, else 0.
+
+    The silence counts from the event before, or from when the lead came in where there is none.
+    """
+    first = view.start(BACK_WINDOW)
+    if len(view.events) == 0:
+        return np.zeros(len(view))
+    time, last = view.events.time, len(view.events) - 1
+    before = np.where(first > view.low, time[np.maximum(first - 1, 0)], view.rows.spell_start)
+    is_back = (view.stop > first) & (time[np.minimum(first, last)] - before >= least)
+    return np.where(is_back, (view.stop - first).astype(np.float64), 0.0)
 
 
 def _since_start(view: RowView, op: str) -> Float64:

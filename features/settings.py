@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import math
+from datetime import date
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,9 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from features.durations import Duration, format_duration, parse_duration
 
 __all__ = [
+    "POINTS_SHEET",
     "AttributeGroup",
     "AttributeSettings",
     "Availability",
+    "Entity",
     "EventSettings",
     "EventType",
     "Family",
@@ -34,6 +38,7 @@ __all__ = [
 Availability = Literal["at_creation", "history", "current"]
 Kind = Literal["category", "number", "boolean", "job_title", "email", "company_size"]
 Family = Literal["explicit", "implicit", "recency", "account"]
+Entity = Literal["lead", "account", "product", "customer", "customer account"]
 Stage = Literal["awareness", "consideration", "decision"]
 PositiveDuration = Annotated[Duration, Field(gt=0)]
 NotNegativeDuration = Annotated[Duration, Field(ge=0)]
@@ -119,9 +124,13 @@ class AttributeSettings(Settings):
 
 
 class EventType(Settings):
-    """What one event type means: funnel stage, direction (-1 speaks against), words for sales."""
+    """What one event type means: funnel stage, direction (-1 speaks against), words for sales.
+
+    Types of one `group` share a half-life; without a group those of one stage do.
+    """
 
     stage: Stage | None = None
+    group: Annotated[str | None, Field(min_length=1)] = None
     direction: Literal[-1, 1] = 1
     words: str | None = None
 
@@ -141,8 +150,22 @@ class EventSettings(Settings):
 
 
 class TargetSettings(Settings):
-    """What counts as converted, and how far ahead."""
+    """What counts as converted, of whom, and how far ahead.
 
+    `entity`: what one row is scored for; `name`: outcomes whose column `target` says so, without a name
+    those that say nothing. `products`: those on offer, for `entity = "product"`. `since`: outcomes of leads
+    that make a customer, for `entity = "customer"`; `also_ends`: outcomes of other targets that end this one.
+    `roles`: departments of a buying group, for `entity = "account"`.
+    """
+
+    entity: Entity = "lead"
+    name: str | None = None
+    products: tuple[str, ...] = ()
+    on_offer_since: dict[str, date] = {}
+    on_offer_until: dict[str, date] = {}
+    since: tuple[str, ...] = ("won",)
+    also_ends: tuple[str, ...] = ("churned",)
+    roles: tuple[str, ...] = ()
     won: tuple[str, ...] = ("won",)
     not_terminal: tuple[str, ...] = ()
     reopened: tuple[str, ...] = ("reopened",)
@@ -159,6 +182,15 @@ class TargetSettings(Settings):
                 "outcome_grace must be shorter than horizon; got "
                 f"{format_duration(self.outcome_grace)} and {format_duration(self.horizon)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _products_on_offer(self) -> TargetSettings:
+        stray = sorted({*self.on_offer_since, *self.on_offer_until} - set(self.products))
+        if stray:
+            raise ValueError(f"on offer, but not among products: {', '.join(stray)}")
+        if len(set(self.products)) < len(self.products):
+            raise ValueError("a product is listed twice")
         return self
 
 
@@ -191,6 +223,18 @@ class FeatureSettings(Settings):
         parse_duration(window) for window in ("7d", "30d", "90d")
     )
     half_lives: tuple[PositiveDuration, ...] = tuple(parse_duration(each) for each in ("3d", "14d", "60d"))
+    half_lives_by_group: dict[str, PositiveDuration] = {}
+    learn_half_lives: bool = False
+    half_life_grid: Annotated[tuple[PositiveDuration, ...], Field(min_length=3)] = tuple(
+        parse_duration(each)
+        for each in ("36h", "2d", "3d", "4d", "6d", "8d", "12d", "16d", "24d", "32d", "48d", "64d", "96d")
+    )
+    tail: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    tail_half_life: PositiveDuration = parse_duration("365d")
+    funnel: bool = False
+    funnel_window: PositiveDuration = parse_duration("30d")
+    funnel_change: PositiveDuration = parse_duration("7d")
+    re_engaged_after: Annotated[Duration, Field(ge=parse_duration("7d"))] | None = None
     missing_flags: bool = True
     words: dict[str, str] = {}
 
@@ -201,6 +245,24 @@ class FeatureSettings(Settings):
             twice = [span for place, span in enumerate(spans) if span in spans[:place]]
             if twice:
                 raise ValueError(f"{name} lists {format_duration(twice[0])} twice")
+        return self
+
+    @model_validator(mode="after")
+    def _fine_grid(self) -> FeatureSettings:
+        grid = self.half_life_grid
+        for shorter, longer in pairwise(grid):
+            if not shorter < longer <= 1.5 * shorter:
+                raise ValueError(
+                    "half_life_grid must rise by steps of at most one half; got "
+                    f"{format_duration(shorter)}, then {format_duration(longer)}"
+                )
+        learned = grid if self.learn_half_lives else ()
+        longest = max((*self.half_lives, *self.half_lives_by_group.values(), *learned), default=0)
+        if self.tail and self.tail_half_life <= longest:
+            raise ValueError(
+                f"tail_half_life must be longer than every half-life; got {format_duration(self.tail_half_life)} "
+                f"and {format_duration(longest)}"
+            )
         return self
 
 
@@ -243,12 +305,22 @@ class PointsRule(Settings):
         return self
 
 
+POINTS_SHEET = "(rules of the sheet)"  # set by load_project; `sheet` in a file is an unknown key
+
+
 class PointsSettings(Settings):
-    """The traditional points table: a preset, own rules, or both; MQL and SQL in points."""
+    """The traditional points table: a preset, a sheet, own rules, or all; MQL and SQL in points.
+
+    `sheet` holds the rules of the sheet named by `file`. `pdo`, the points that double the odds, is the scale
+    of a fitted scorecard; without it a point keeps the worth it has in the table.
+    """
 
     preset: Literal["saas", "car_dealer"] | None = None
+    file: str | None = None
+    sheet: tuple[PointsRule, ...] = Field(default=(), validation_alias=POINTS_SHEET)
     rules: tuple[PointsRule, ...] = ()
     attributes: dict[str, str] = {}
     events: dict[str, str] = {}
     mql: float | None = None
     sql: float | None = None
+    pdo: Annotated[float | None, Field(ge=1)] = None

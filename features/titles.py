@@ -8,6 +8,7 @@ import re
 __all__ = [
     "DEPARTMENTS",
     "EMAIL_KINDS",
+    "ROLES",
     "SENIORITIES",
     "department",
     "email_kind",
@@ -18,6 +19,7 @@ __all__ = [
 
 SENIORITIES = ("student", "junior", "staff", "senior", "manager", "director", "vp", "c-level")
 DEPARTMENTS = ("it", "finance", "marketing", "sales", "operations", "hr", "product", "legal", "support")
+ROLES = ("assistant", "c-level", "director", "pm")
 EMAIL_KINDS = ("business", "education", "free", "government")
 _BELOW = re.compile(
     r"(?:<=?|≤|\b(?:under|below|less than|fewer than|up to|unter|bis|weniger als|moins de))\s*$"

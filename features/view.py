@@ -16,6 +16,7 @@ from features.kernel import (
     running_count,
     window_days,
     window_sums,
+    with_tail,
 )
 from features.prepare import Prepared, events_of_leads
 from features.settings import EventSettings
@@ -161,9 +162,16 @@ class RowView:
         table = np.array([place.get(name, len(self.types)) for name in kinds], dtype=np.int64)
         return table[self.events.kind] if len(self.events) else np.zeros(0, dtype=np.int64)
 
-    def intensity(self, source: str, half_life: int, half_lives: tuple[int, ...]) -> Float64:
-        """Decayed number of events of a source; all half-lives are computed together, once."""
-        decayed = self._decayed(half_lives)[:, :, half_lives.index(half_life)]
+    def intensity(
+        self, source: str, half_life: int, half_lives: tuple[int, ...], tail: tuple[float, int] = (0.0, 1)
+    ) -> Float64:
+        """Decayed number of events of a source; all half-lives are computed together, once.
+
+        Parameters
+        ----------
+        tail : share and half-life of the long tail; a share of 0 for none.
+        """
+        decayed = self._decayed(half_lives, tail)[:, :, half_lives.index(half_life)]
         total = np.zeros(len(self))
         for code in self._codes_of(source):
             total = total + decayed[:, code]
@@ -181,21 +189,24 @@ class RowView:
             names = {source.removeprefix("type:")}
         return [code for code, name in enumerate(self.types) if name in names]
 
-    def _decayed(self, half_lives: tuple[int, ...]) -> Float64:
-        if half_lives not in self._decays:
-            self._decays[half_lives] = decayed_sums(
+    def _decayed(self, half_lives: tuple[int, ...], tail: tuple[float, int]) -> Float64:
+        key = (half_lives, tail)
+        if key not in self._decays:
+            share, longest = tail
+            sums = decayed_sums(
                 self.events.time,
                 self.type_codes,
                 len(self.types) + 1,
                 self.low,
                 self.stop,
                 self.rows.as_of,
-                half_lives,
+                (*half_lives, longest) if share else half_lives,
             )
-        return self._decays[half_lives]
+            self._decays[key] = with_tail(sums, share) if share else sums
+        return self._decays[key]
 
     @cached_property
-    def _decays(self) -> dict[tuple[int, ...], Float64]:
+    def _decays(self) -> dict[tuple[tuple[int, ...], tuple[float, int]], Float64]:
         return {}
 
 

@@ -20,7 +20,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,13 @@ from features.errors import BundleError, LeadScoringError
 from features.prepare import FeatureSources
 from models.bands import Anchors
 from models.calibration import Calibration
-from models.classifier import (
-    MOST_DIFFERENCE,
-    BlendRung,
-    LightGBMRung,
-    LogisticRung,
-    PointsRung,
-    RungModel,
-)
+from models.classifier import MOST_DIFFERENCE
 from models.grades import Grades
 from models.pyfunc import PyfuncModel
+from models.rung_files import is_model_file, rung_from, rung_to, trees_in
 from models.scorer import Scorer
 from models.settings import BandSettings
+from models.sheets import Sheets
 
 __all__ = ["FORMAT_VERSION", "Bundle", "load_bundle", "write_bundle"]
 
@@ -52,6 +48,7 @@ Float64 = NDArray[np.float64]
 FORMAT_VERSION = 1
 GOLDEN_ROWS = 20
 SEAL = "manifest.sha256"
+OWN_FILES = frozenset({"model.json", "calibration.json", "bands.json", "catalogue.json", "golden.json"})
 
 
 @dataclass(frozen=True)
@@ -65,6 +62,7 @@ class Bundle:
     manifest : everything recorded about the training.
     golden : (rows, features) rows that every load scores again.
     folder : where it was loaded from.
+    parts : text of the files that only some bundles have, by name, such as `value.json`; hashes are checked.
     """
 
     scorer: Scorer
@@ -72,6 +70,7 @@ class Bundle:
     manifest: dict[str, Any]
     golden: Float64
     folder: Path
+    parts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def model_version(self) -> str:
@@ -86,6 +85,7 @@ def write_bundle(
     golden: Float64,
     record: dict[str, Any],
     sample: Float64 | None = None,
+    parts: Mapping[str, str] | None = None,
 ) -> Bundle:
     """Write a bundle into an empty or absent folder, and load it back.
 
@@ -96,6 +96,7 @@ def write_bundle(
     sample : (rows, features) rows on which the tables of contributions are compared with LightGBM's own; the
         golden rows if not given. The manifest keeps how far they were apart, and over 1e-9 the bundle never
         uses tables.
+    parts : further files by name, as text; they are hashed, kept and read like the others.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def write_bundle(
         If a metric in `record` is not finite, or the bundle does not score its golden rows alike.
     """
     _check_metrics("The new bundle", record)
-    contents = _contents(scorer, golden)
+    contents = {**_contents(scorer, golden), **(parts or {})}
     # written again without the rows that it was compared on: what they showed still holds
     is_copy = sample is None and "reasons" in record
     folder.mkdir(parents=True, exist_ok=True)
@@ -142,7 +143,7 @@ def load_bundle(folder: Path) -> Bundle:
         catalogue = Catalogue.from_json(model["catalogue.json"])
         bands = model["bands.json"]
         scorer = Scorer(
-            rung=_rung_from(model["model.json"], contents.get("model.txt"), _has_tables(manifest)),
+            rung=rung_from(model["model.json"], contents, _has_tables(manifest)),
             rung_name=model["model.json"]["rung"],
             catalogue=catalogue,
             calibration=Calibration.from_json(model["calibration.json"]),
@@ -152,6 +153,7 @@ def load_bundle(folder: Path) -> Bundle:
             table_lines=None
             if bands["table_lines"] is None
             else (bands["table_lines"][0], bands["table_lines"][1]),
+            sheets=Sheets.from_json(bands["sheets"]) if "sheets" in bands else None,
         )
         sources = _sources_from(manifest["sources"])
         golden = np.array(model["golden.json"]["features"], dtype=np.float64).reshape(-1, len(catalogue))
@@ -167,7 +169,10 @@ def load_bundle(folder: Path) -> Bundle:
             f"The bundle {folder} is of an unknown shape: {error!r}. Train it again."
         ) from error
     _check_golden(folder, scorer, golden, expected)
-    return Bundle(scorer, sources, manifest, golden, folder)
+    parts = {
+        name: text for name, text in contents.items() if name not in OWN_FILES and not is_model_file(name)
+    }
+    return Bundle(scorer, sources, manifest, golden, folder, parts)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -229,7 +234,7 @@ def _checked_text(folder: Path, name: str, digest: str) -> str:
 
 
 def _contents(scorer: Scorer, golden: Float64) -> dict[str, str]:
-    head, trees = _rung_to(scorer.rung, scorer.rung_name)
+    head, trees = rung_to(scorer.rung, scorer.rung_name)
     margins = scorer.margin(golden)
     texts = {
         "model.json": _dumped(head),
@@ -237,48 +242,26 @@ def _contents(scorer: Scorer, golden: Float64) -> dict[str, str]:
         "bands.json": _dumped({
             "anchors": scorer.anchors.to_json(), "settings": scorer.bands.model_dump(mode="json"),
             "grades": scorer.grades.to_json(), "table_lines": scorer.table_lines,
+            **({"sheets": scorer.sheets.to_json()} if scorer.sheets is not None else {}),
         }),
         "catalogue.json": _dumped(scorer.catalogue.to_json()),
         "golden.json": _dumped({
             "features": [[None if np.isnan(value) else value for value in row] for row in golden.tolist()],
             "probability": np.nan_to_num(scorer.probability(margins)).tolist(),
-            "score": scorer.score(margins).tolist(),
+            "score": scorer.score(margins, golden).tolist(),
         }),
     }  # fmt: skip
-    return {**texts, "model.txt": trees} if trees is not None else texts
-
-
-def _rung_to(rung: RungModel, name: str) -> tuple[dict[str, Any], str | None]:
-    if isinstance(rung, BlendRung):
-        trees = {
-            "columns": rung.trees.columns.tolist(),
-            "n_features": rung.trees.n_features,
-            "rounds": rung.trees.rounds,
-        }
-        head = {
-            "rung": name,
-            "weights": list(rung.weights),
-            "logistic": rung.logistic.to_json(),
-            "trees": trees,
-        }
-        return head, rung.trees.text
-    if isinstance(rung, LightGBMRung):
-        trees = {"columns": rung.columns.tolist(), "n_features": rung.n_features, "rounds": rung.rounds}
-        return {"rung": name, "trees": trees}, rung.text
-    if isinstance(rung, LogisticRung):
-        return {"rung": name, "logistic": rung.to_json()}, None
-    if isinstance(rung, PointsRung):
-        return {"rung": name, "points": rung.to_json()}, None
-    raise BundleError(f"a bundle can't hold a {type(rung).__name__}")
+    return {**texts, **trees}
 
 
 def _reasons_record(scorer: Scorer, rows: Float64) -> dict[str, Any]:
     """How reasons are made, and how far from LightGBM's own contributions they were on some rows."""
-    trees = scorer.rung.trees if isinstance(scorer.rung, BlendRung) else scorer.rung
-    if not isinstance(trees, LightGBMRung):
-        return {"method": "linear"}
     names, group = scorer.catalogue.groups()
-    off = trees.table_difference(rows, group, len(names))
+    differences = [trees.table_difference(rows, group, len(names)) for trees in trees_in(scorer.rung)]
+    if not differences:
+        return {"method": "linear"}
+    known = [each for each in differences if each is not None]
+    off = max(known) if len(known) == len(differences) else None
     is_equal = off is not None and off <= MOST_DIFFERENCE
     shown = float(f"{off:.1e}") if off is not None and math.isfinite(off) else None
     return {"method": "tables" if is_equal else "lightgbm", "difference": shown, "rows": len(rows)}
@@ -290,28 +273,6 @@ def _has_tables(manifest: dict[str, Any]) -> bool:
     return not (isinstance(reasons, dict) and reasons.get("method") == "lightgbm")
 
 
-def _rung_from(head: dict[str, Any], text: str | None, has_tables: bool) -> RungModel:
-    if "points" in head:
-        return PointsRung.from_json(head["points"])
-    trees = None
-    if "trees" in head:
-        if text is None:
-            raise BundleError("the rung has trees, but model.txt is missing")
-        shape = head["trees"]
-        trees = LightGBMRung(
-            text, np.array(shape["columns"], dtype=np.int64), shape["n_features"], shape["rounds"], has_tables
-        )
-    if "logistic" not in head:
-        if trees is None:
-            raise BundleError("the model has neither points, coefficients nor trees")
-        return trees
-    logistic = LogisticRung.from_json(head["logistic"])
-    if trees is None:
-        return logistic
-    first, second, third = (float(weight) for weight in head["weights"])
-    return BlendRung(logistic, trees, (first, second, third))
-
-
 def _sources_json(sources: FeatureSources) -> dict[str, Any]:
     staff = [v if v.startswith("sha256:") else hashed(v) for v in sources.events.internal_values]
     return {
@@ -321,10 +282,14 @@ def _sources_json(sources: FeatureSources) -> dict[str, Any]:
         "target": sources.target.model_dump(mode="json"),
         "is_static": sources.is_static,
         "points": [rule.model_dump(mode="json") for rule in sources.points],
+        **(
+            {"profile": [rule.model_dump(mode="json") for rule in sources.profile]} if sources.profile else {}
+        ),
     }
 
 
 def _sources_from(values: dict[str, Any]) -> FeatureSources:
+    from features.fit_settings import ProfileRule
     from features.settings import (
         AttributeSettings,
         EventSettings,
@@ -340,12 +305,13 @@ def _sources_from(values: dict[str, Any]) -> FeatureSources:
         TargetSettings.model_validate(values["target"]),
         bool(values["is_static"]),
         tuple(PointsRule.model_validate(rule) for rule in values["points"]),
+        tuple(ProfileRule.model_validate(rule) for rule in values.get("profile", ())),
     )
 
 
 def _check_golden(folder: Path, scorer: Scorer, golden: Float64, expected: dict[str, Float64]) -> None:
     margins = scorer.margin(golden)
-    found = {"probability": scorer.probability(margins), "score": scorer.score(margins)}
+    found = {"probability": scorer.probability(margins), "score": scorer.score(margins, golden)}
     for name, values in found.items():
         off = np.abs(np.nan_to_num(values) - expected[name])
         if not (off <= 1e-9).all():

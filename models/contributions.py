@@ -8,6 +8,7 @@ All sums run over the columns of a row from left to right, so one row gets the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "TopReasons",
     "explain_in_points",
     "margin_points",
+    "stitched",
     "sum_columns",
     "sum_groups",
     "top_reasons",
@@ -37,15 +39,16 @@ class Explained:
     """Contributions in points.
 
     `points` (n, k): signed points of each feature or group. `base_points` and `base_score`: of an average lead,
-    unbounded and as shown. `lead_points`, `score` (n,): of each lead, unbounded and as shown. `limit`
+    unbounded and as shown; (n,) where leads are on score sheets with lines of their own. `lead_points`, `score`
+    (n,): of each lead, unbounded and as shown. `limit`
     (n,): the line "limit of the scale", 0 where base and lead lie within [0, 100].
 
     base_points + points.sum() = lead_points, and base_score + points.sum() + limit = score, to 1e-6.
     """
 
     points: Array
-    base_points: float
-    base_score: float
+    base_points: float | Array
+    base_score: float | Array
     lead_points: Array
     score: Array
     limit: Array
@@ -124,6 +127,16 @@ def explain_in_points(
     return Explained(
         in_points, base_points, base_shown, lead_points, shown, np.where(is_limited, closing, 0.0)
     )
+
+
+def stitched(parts: Sequence[tuple[NDArray[np.int64], Explained]], n: int) -> Explained:
+    """Explanations of parts of the rows as one of all, in the order of the rows; each part has its own base."""
+    width = max((part.points.shape[1] for _, part in parts), default=0)
+    whole = Explained(np.zeros((n, width)), *(np.zeros(n) for _ in range(5)))
+    for rows, part in parts:
+        for name, values in vars(whole).items():
+            values[rows] = getattr(part, name)
+    return whole
 
 
 def sum_columns(values: Array) -> Array:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
+from models import bands as scale
 from models.bands import Anchors
 from models.gate import Check
 from models.intervals import Interval
@@ -15,8 +17,9 @@ from models.learning_curve import CurvePoint
 from models.prior_shift import NO_SHIFT, PriorShift
 from models.rolling import Rolling
 from models.selection import OutOfFold, Selection
-from models.settings import ModelSettings
-from models.split import Slices, Timeline
+from models.settings import BandSettings, ModelSettings
+from models.sheets import Sheets
+from models.split import Fold, Slices, Timeline
 from models.tuning import Tuning
 
 __all__ = ["Evaluation", "Examples", "SliceSize"]
@@ -80,6 +83,9 @@ class Evaluation:
     log_odds_by_rung : (test,) of each rung.
     by_age : AUC by checkpoint of age.
     unseen_accounts : AUC on the test rows of accounts never trained on, if there are enough.
+    shared_log_odds : (test,) as `static_log_odds`, of the model that makes no difference between segments; None
+        without tiers.
+    sheets, test_sheet : score sheets by segment, and (test,) the place of each row's in `sheets.names`.
     """
 
     slices: Slices
@@ -105,6 +111,23 @@ class Evaluation:
     refit_every: int = 0
     has_shift: bool = True
     notes: tuple[str, ...] = field(default=())
+    shared_log_odds: Float64 | None = None
+    sheets: Sheets | None = None
+    test_sheet: Int64 | None = None
+    folds: tuple[Fold, ...] = ()
+
+    def test_points(self) -> Float64:
+        """(test,) unbounded points, each row's by the lines of its sheet."""
+        if self.sheets is None or self.test_sheet is None:
+            return scale.points(self.test_log_odds, self.anchors)
+        return self.sheets.points(self.test_log_odds, self.test_sheet, self.anchors)
+
+    def test_bands(self, settings: BandSettings) -> NDArray[np.object_]:
+        """(test,) name of each row's band, by the lines of its sheet."""
+        p = np.asarray(expit(self.test_log_odds))
+        if self.sheets is None or self.test_sheet is None:
+            return scale.bands(p, self.anchors, settings)
+        return self.sheets.bands(p, self.test_sheet, self.anchors, settings)
 
     @property
     def recipe(self) -> Recipe:

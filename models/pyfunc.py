@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from features.errors import InputError
-from models import bands as scale
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
@@ -62,7 +61,7 @@ class PyfuncModel:
             chance = scorer.probability(margins)
             scores = {
                 "probability": chance,
-                "score": scorer.score(margins),
-                "band": scale.bands(chance, scorer.anchors, scorer.bands),
+                "score": scorer.score(margins, X),
+                "band": scorer.band(margins, X),
             }
         return pd.DataFrame(scores, index=model_input.index).astype({"band": "str"})

@@ -8,15 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import Catalogue, Feature
+from features.errors import InputError
 from models import bands as scale
 from models.bands import Anchors
 from models.calibration import Calibration
 from models.classifier import PointsRung, RungModel
-from models.contributions import Explained, TopReasons, explain_in_points, sum_groups, top_reasons
+from models.contributions import (
+    Explained,
+    TopReasons,
+    explain_in_points,
+    margin_points,
+    stitched,
+    sum_groups,
+    top_reasons,
+)
 from models.grades import Grades
 from models.settings import BandSettings
+from models.sheets import Sheets
 
-__all__ = ["Scored", "Scorer"]
+__all__ = ["Scored", "Scorer", "is_fit"]
 
 Float64 = NDArray[np.float64]
 ATTRIBUTE_OPS = frozenset({"value", "known"})
@@ -49,6 +59,9 @@ class Scorer:
 
     `table_lines` (MQL, SQL in points) marks a bare points table: its scores, bands and reasons are the
     table's own and `probability` is NaN.
+
+    With `sheets` each row's score and band are by the lines of its segment's sheet, which is read from its features:
+    then what takes margins wants the features X of the same rows beside them.
     """
 
     rung: RungModel
@@ -59,6 +72,7 @@ class Scorer:
     bands: BandSettings
     grades: Grades
     table_lines: tuple[float, float | None] | None = None
+    sheets: Sheets | None = None
 
     @property
     def used_features(self) -> tuple[Feature, ...]:
@@ -75,56 +89,96 @@ class Scorer:
         """(rows,) calibrated probability of a win within the horizon."""
         return self.calibration.probability(margins)
 
-    def score(self, margins: Float64) -> Float64:
-        """(rows,) score in [0, 100]: 50 is the MQL line, 80 the SQL line; a bare table's own points."""
+    def sheet_codes(self, X: Float64 | None) -> NDArray[np.int64]:
+        """(rows,) place of each row's sheet in `sheets.names`.
+
+        Raises
+        ------
+        InputError
+            If no features are given, or there are no sheets.
+        """
+        if X is None or self.sheets is None:
+            raise InputError(
+                "This model has score sheets by segment, so a score or band needs the features X of the rows."
+                if self.sheets is not None
+                else "This model has no score sheets."
+            )
+        return self.sheets.codes(X, self.catalogue)
+
+    def points(self, margins: Float64, X: Float64 | None = None) -> Float64:
+        """(rows,) unbounded points; a bare table's own."""
         if self.table_lines is not None:
             return margins
-        return scale.score(scale.points(self.calibration.log_odds(margins), self.anchors))
+        if self.sheets is None:
+            return margin_points(margins, self.calibration, self.anchors)
+        return self.sheets.points(self.calibration.log_odds(margins), self.sheet_codes(X), self.anchors)
 
-    def band(self, margins: Float64) -> NDArray[np.object_]:
+    def score(self, margins: Float64, X: Float64 | None = None) -> Float64:
+        """(rows,) score in [0, 100]: 50 is the MQL line, 80 the SQL line; a bare table's own points."""
+        found = self.points(margins, X)
+        return found if self.table_lines is not None else scale.score(found)
+
+    def band(self, margins: Float64, X: Float64 | None = None) -> NDArray[np.object_]:
         """(rows,) name of each row's band."""
         if self.table_lines is not None:
             return self._table_bands(margins)
-        probability = self.probability(margins)
-        found = scale.bands(probability, self.anchors, self.bands, self.score(margins))
-        return np.asarray(found, dtype=object)
+        probability, shown = self.probability(margins), self.score(margins, X)
+        if self.sheets is not None:
+            return self.sheets.bands(probability, self.sheet_codes(X), self.anchors, self.bands, shown)
+        return np.asarray(scale.bands(probability, self.anchors, self.bands, shown), dtype=object)
 
-    def band_rank(self, margins: Float64) -> NDArray[np.int64]:
+    def band_rank(self, margins: Float64, X: Float64 | None = None) -> NDArray[np.int64]:
         """(rows,) place of each row's band: 0 for the lowest, the higher the better."""
         upwards = [self.bands.mql_name, self.bands.sql_name]
         if self.table_lines is None:
             upwards = [name for _, name in scale.band_lines(self.bands)]
         place = {name: rank for rank, name in enumerate([self.bands.below_name, *upwards])}
-        return np.array([place[name] for name in self.band(margins)], dtype=np.int64)
+        return np.array([place[name] for name in self.band(margins, X)], dtype=np.int64)
 
     def scored(self, X: Float64, top_k: int) -> Scored:
         """Everything about each row; the same bits for one row or a million."""
         if self.table_lines is not None:
             return self._scored_by_table(X, top_k)
         margin, phi, base = self.explain(X)
-        explained = explain_in_points(phi, base, self.calibration, self.anchors, margins=margin)
-        return self._scored(margin, phi, explained, self.probability(margin), top_k)
+        explained = self._in_points(phi, base, margin, X)
+        return self._scored(X, margin, phi, explained, self.probability(margin), top_k)
 
     def explain(self, X: Float64) -> tuple[Float64, Float64, float]:
         """Margins, (rows, groups) contributions of the catalogue's reason groups, and the base."""
         names, group = self.catalogue.groups()
         return self.rung.explain(X, group, len(names))
 
+    def _in_points(self, phi: Float64, base: float, margin: Float64, X: Float64) -> Explained:
+        if self.sheets is None:
+            return explain_in_points(phi, base, self.calibration, self.anchors, margins=margin)
+        parts = self.sheets.parts(self.sheet_codes(X), self.anchors)
+        found = [
+            (rows, explain_in_points(phi[rows], base, self.calibration, lines, margins=margin[rows]))
+            for rows, lines in parts
+        ]
+        return stitched(found, len(X))
+
     def _scored_by_table(self, X: Float64, top_k: int) -> Scored:
         """Points as the table says: every rule counts from 0, nothing is limited."""
         total, phi, base = self.explain(X)
         explained = Explained(phi, base, base, total, total, np.zeros(len(X)))
-        return self._scored(total, phi, explained, np.full(len(X), np.nan), top_k)
+        return self._scored(X, total, phi, explained, np.full(len(X), np.nan), top_k)
 
     def _scored(
-        self, margin: Float64, phi: Float64, explained: Explained, probability: Float64, top_k: int
+        self,
+        X: Float64,
+        margin: Float64,
+        phi: Float64,
+        explained: Explained,
+        probability: Float64,
+        top_k: int,
     ) -> Scored:
         fit, engagement = self.grade_sums(phi)
         return Scored(
             margin=margin,
             probability=probability,
             score=explained.score,
-            band=self.band(margin),
+            band=self.band(margin, X),
             fit_grade=self.grades.fit(fit),
             engagement_grade=self.grades.engagement(engagement),
             explained=explained,
@@ -144,12 +198,13 @@ class Scorer:
         """
         _, group = self.catalogue.groups()
         firsts = [self.catalogue.features[place] for place in np.unique(group, return_index=True)[1]]
-        is_fit = np.array([_is_fit(f.family, f.source, f.op) for f in firsts], dtype=np.intp)
-        sums = sum_groups(phi, is_fit, 2)
+        of_fit = np.array([is_fit(first) for first in firsts], dtype=np.intp)
+        sums = sum_groups(phi, of_fit, 2)
         return sums[:, 1], sums[:, 0]
 
 
-def _is_fit(family: str, source: str, op: str) -> bool:
-    if family == "points":
-        return not source.startswith("type:")
-    return family == "explicit" or (family == "account" and op in ATTRIBUTE_OPS)
+def is_fit(feature: Feature) -> bool:
+    """Whether a feature says who they are; the others say what they and theirs did, and when."""
+    if feature.family == "points":
+        return not feature.source.startswith("type:")
+    return feature.family == "explicit" or (feature.family == "account" and feature.op in ATTRIBUTE_OPS)

@@ -21,6 +21,7 @@ from models.ladder import (
 )
 from models.settings import ModelSettings, Rung
 from models.split import Fold, Timeline
+from models.tiers import Tiering
 
 __all__ = ["OutOfFold", "Selection", "Trial", "out_of_fold", "select_rung", "within_needs"]
 
@@ -70,7 +71,7 @@ class Trial:
 class Selection:
     """The recipe chosen, each rung's calibration on all out-of-fold rows, and the trials of every rung.
 
-    `margins` and `log_odds` (m,) are the chosen rung's, on the out-of-fold rows.
+    `margins` and `log_odds` (m,) are the chosen rung's, on the out-of-fold rows; with `tiers`, as it is by segment.
     """
 
     recipe: Recipe
@@ -78,11 +79,12 @@ class Selection:
     margins: Float64
     log_odds: Float64
     trials: tuple[Trial, ...]
+    tiers: Tiering | None = None
 
     @property
     def calibration(self) -> Calibration:
-        """The chosen rung's."""
-        return self.calibrations[self.recipe.rung]
+        """The chosen rung's; with `tiers`, that of the margins by segment."""
+        return self.tiers.calibration if self.tiers is not None else self.calibrations[self.recipe.rung]
 
 
 def out_of_fold(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from features.durations import Duration
 from features.settings import Settings
 from models.language import flat_phrases, form_count, phrase_faults, plural_rule
 
@@ -20,7 +21,9 @@ __all__ = [
     "RollingSettings",
     "Rung",
     "SplitSettings",
+    "TierSettings",
     "TuningSettings",
+    "ValueSettings",
     "WordingSettings",
 ]
 
@@ -122,6 +125,31 @@ class BandSettings(Settings):
         return self
 
 
+class ValueSettings(Settings):
+    """Money: what a win brings, bands by value per contact, and what a lead brings over a longer horizon.
+
+    `needs`: won leads with an amount in development below which a win brings the plain mean. `bands`: least
+    expected value of each band, in money; without any, quartiles named A to D.
+    """
+
+    enabled: bool = False
+    needs: Annotated[int, Field(ge=20)] = 100
+    bands: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
+    below_name: str = "below"
+    customer_horizon: Annotated[Duration | None, Field(gt=0)] = None
+    customer_of: Literal["lead", "account"] = "lead"
+
+    @model_validator(mode="after")
+    def _lines_differ(self) -> ValueSettings:
+        if len(set(self.bands.values())) < len(self.bands):
+            raise ValueError("two value bands have the same line")
+        if self.below_name in self.bands:
+            raise ValueError(
+                f"'{self.below_name}' names a band and what lies below all; set value.below_name"
+            )
+        return self
+
+
 class GateSettings(Settings):
     """What a model must show before it becomes champion."""
 
@@ -134,6 +162,21 @@ class GateSettings(Settings):
     band_changes_most: Share = 0.5
 
 
+class TierSettings(Settings):
+    """Scores by segment: a calibration, lines and, where there are conversions for one, a model of its own each.
+
+    `column`: a category known since the lead was made. `own_models`: whether segments may have models of their
+    own; `model_conversions`: from how many conversions in development, by default what the model needs
+    (model.needs). `sheet_conversions`: out-of-fold conversions from which a segment has MQL and SQL lines of its
+    own.
+    """
+
+    column: str
+    own_models: bool = True
+    model_conversions: Annotated[int | None, Field(ge=20)] = None
+    sheet_conversions: Annotated[int, Field(ge=1)] = 50
+
+
 class Plan(Settings):
     """How a model is trained and judged: all that the trainer needs beside the examples."""
 
@@ -142,6 +185,7 @@ class Plan(Settings):
     model: ModelSettings = ModelSettings()
     bands: BandSettings = BandSettings()
     gate: GateSettings = GateSettings()
+    tiers: TierSettings | None = None
 
 
 class WordingSettings(Settings):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.errors import InputError
+from features.errors import NoHistoryError
 from models.settings import SplitSettings
 
 __all__ = [
@@ -72,7 +72,7 @@ def slices_of(timeline: Timeline, settings: SplitSettings) -> Slices:
 
     Raises
     ------
-    InputError
+    NoHistoryError
         If nothing is left to train on.
     """
     n = len(timeline.order)
@@ -80,18 +80,18 @@ def slices_of(timeline: Timeline, settings: SplitSettings) -> Slices:
         test = hashed(timeline.cluster, _TEST) < settings.test_share
         return Slices(np.flatnonzero(~test), np.zeros(0, dtype=np.int64), np.flatnonzero(test), 0)
     if n == 0:
-        raise InputError("There are no examples with a complete outcome window; nothing can be trained.")
+        raise NoHistoryError("There are no examples with a complete outcome window; nothing can be trained.")
     ranked = np.sort(timeline.order)
     start = int(ranked[min(n - 1, int(np.floor(n * (1 - settings.test_share))))])
     is_test = timeline.order >= start
     if is_test.all():
-        raise InputError(
+        raise NoHistoryError(
             f"All {n} rows lie at one moment or so few that none is left before the test. "
             "Use more snapshots (snapshots.every), a smaller split.test_share, or a longer history."
         )
     is_development = ~is_test & (timeline.known_at <= start)
     if not is_development.any():
-        raise InputError(
+        raise NoHistoryError(
             f"All {int((~is_test).sum())} rows before the test have outcome windows that reach into it. "
             "Use a shorter target.horizon, a smaller split.test_share, or a longer history."
         )

@@ -23,7 +23,10 @@ from models.learning_curve import learning_curve
 from models.rolling import Rolling, roll_test
 from models.selection import OutOfFold, Selection, out_of_fold, select_rung, within_needs
 from models.settings import ModelSettings, Plan, SplitSettings
+from models.sheets import Sheets, sheets_from
 from models.split import Fold, Slices, Timeline, blocks_in_time, random_folds, rolling_folds, slices_of
+from models.tier_choice import choose_tiers
+from models.tiers import fit_tiered, segment_column, segments_of
 from models.tuning import Tuning, finer_penalties, tune_trees
 
 __all__ = ["Chosen", "choose", "evaluate"]
@@ -91,6 +94,10 @@ def choose(examples: Examples, catalogue: Catalogue, plan: Plan, progress: Progr
         model = model.model_copy(update={"lightgbm": tuning.best, "logistic_penalties": finer})
     found = out_of_fold(examples.X, y, catalogue, timeline, folds, model, progress)
     selection = select_rung(found, y, timeline, model, catalogue)
+    if plan.tiers is not None:
+        selection = choose_tiers(
+            examples.X, y, catalogue, timeline, folds, slices.development, found, selection, model, plan.tiers, progress
+        )  # fmt: skip
     test = slices.test[np.lexsort((timeline.order[slices.test], examples.lead[slices.test]))]
     return Chosen(slices, tuple(folds), model, tuning, found, selection, test, (*notes, *said))
 
@@ -101,6 +108,7 @@ def evaluate(
     plan: Plan,
     champion_anchors: Anchors | None = None,
     progress: Progress | None = None,
+    champion_sheets: Sheets | None = None,
 ) -> Evaluation:
     """Choose a recipe on development and read the test once.
 
@@ -116,6 +124,9 @@ def evaluate(
         progress(f"test: {len(test):,} rows, read once")
     by_rung = _read_test(examples, catalogue, slices, selection, model, test)
     fit = _Refit(examples, catalogue, selection, model, progress)
+    shared = by_rung[selection.recipe.rung] if selection.tiers is not None else None
+    if shared is not None:
+        by_rung[selection.recipe.rung] = fit(slices.development, test)
     rolling = _rolled(examples, fit, by_rung[selection.recipe.rung], test, found, plan)
     asked = plan.rolling
     judged = Evaluation(
@@ -141,10 +152,14 @@ def evaluate(
         refit_every=asked.refit_every,
         has_shift=asked.prior_shift,
         notes=chosen.notes,
+        shared_log_odds=shared,
+        folds=chosen.folds,
     )
     if rolling is not None:
         odds = rolling.corrected(judged.cadence) if asked.prior_shift else rolling.uncorrected(judged.cadence)
         judged = replace(judged, test_log_odds=odds)
+    if selection.tiers is not None:
+        judged = _with_sheets(judged, examples, catalogue, plan, champion_sheets)
     if progress is not None:
         progress("judging")
     return _judged(judged, examples, plan, fit)
@@ -164,7 +179,8 @@ class _Refit:
         if self.progress is not None:
             self.progress(f"fitting again on {len(rows):,} rows")
         X, y = self.examples.X, self.examples.y
-        rung = fit_rung(self.selection.recipe, X[rows], y[rows], self.catalogue, self.model)
+        chosen = self.selection
+        rung = fit_tiered(chosen.recipe, chosen.tiers, X[rows], y[rows], self.catalogue, self.model)
         return self.selection.calibration.log_odds(rung.margin(X[to_predict]))
 
 
@@ -218,9 +234,30 @@ def _anchors(
 ) -> Anchors:
     """Lines for a first version, at the level that holds when the test begins."""
     amounts = None if examples.amount is None else examples.amount[found.rows]
-    level = rolling.shifts(len(rolling.start))[0].value if rolling and plan.rolling.prior_shift else 0.0
-    p, y = expit(selection.log_odds + level), examples.y[found.rows]
+    p, y = expit(selection.log_odds + _level(rolling, plan)), examples.y[found.rows]
     return anchors_from(p, y, plan.bands, n_scored=examples.n_scored, amounts=amounts)
+
+
+def _level(rolling: Rolling | None, plan: Plan) -> float:
+    """The shift of the level that was known when the test began."""
+    return rolling.shifts(len(rolling.start))[0].value if rolling and plan.rolling.prior_shift else 0.0
+
+
+def _with_sheets(
+    judged: Evaluation, examples: Examples, catalogue: Catalogue, plan: Plan, champion_sheets: Sheets | None
+) -> Evaluation:
+    """The evaluation with a score sheet for each segment: the champion's where it has one."""
+    assert plan.tiers is not None
+    rows, column = judged.out_of_fold.rows, plan.tiers.column
+    place = segment_column(catalogue, column)
+    names = np.array([*catalogue.features[place].levels, None], dtype=object)
+    sheets = sheets_from(
+        expit(judged.selection.log_odds + _level(judged.rolling, plan)), examples.y[rows],
+        names[segments_of(examples.X[rows], place, len(names) - 1)], column, plan.bands,
+        plan.tiers.sheet_conversions, n_scored=examples.n_scored,
+        amounts=None if examples.amount is None else examples.amount[rows], kept=champion_sheets,
+    )  # fmt: skip
+    return replace(judged, sheets=sheets, test_sheet=sheets.codes(examples.X[judged.test_rows], catalogue))
 
 
 def _folds(

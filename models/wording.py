@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 
 from features.catalogue import Catalogue, Feature
 from features.durations import MICROSECONDS
+from features.funnel import FUNNEL
+from features.implicit import STAGES
+from features.profile import PROFILE
+from features.recency import BACK_WINDOW
 from features.titles import SENIORITIES
 from models.english import ENGLISH
 from models.phrases import Phrases
@@ -24,10 +28,12 @@ _PACE_REACH = 35.0  # days that the pace of activity looks back: the last week a
 _OF_READERS = {
     "email_kind": "word.email", "seniority": "word.seniority", "decision_maker": "word.seniority",
     "department": "word.department", "role": "word.role",
+    "share_met": "word.profile", "rules_met": "word.profile", "rules_unknown": "word.profile",
 }  # fmt: skip
 _OF_SOURCES = {
     "any": "word.activity", "negative": "word.warning_signs", "others": "word.colleagues",
     "departments": "word.departments", "won": "word.purchases", "lost": "word.losses",
+    "funnel": "word.funnel",
 }  # fmt: skip
 # sections of the phrase table for reasons that count something, by source and op
 _COUNTED = {
@@ -71,10 +77,16 @@ class Wording:
         if first.family == "points":
             points = sum(values.values())
             line = self.phrases.plural("reason.points", points, what=self.what(first))
+        elif first.group == PROFILE:
+            line = self._of_profile(members, x)
         elif first.family == "explicit":
             line = self._of_attribute(members, x)
         elif first.family == "account":
             line = self._of_account(first, values, x)
+        elif first.source == FUNNEL:
+            line = self._of_funnel(first, values)
+        elif first.op == "re_engaged":
+            line = self._back(values[first.op, first.span])
         elif first.op == "last_type":
             line = self._latest(first, values[first.op, first.span])
         elif first.op == "velocity":
@@ -99,6 +111,8 @@ class Wording:
         else:
             fixed = f"word.stage.{name}" if kind == "stage" else _OF_SOURCES.get(source)
             own = self._words.get(source, self._words.get(name))
+        if feature.op == "re_engaged":
+            fixed = "word.back"
         if source == "people" and feature.family == "account":
             fixed = "word.people" if feature.op == "known" else "word.people_active"
         if kind == "channel" and feature.family != "explicit":
@@ -135,6 +149,32 @@ class Wording:
         if feature.unit == "flag":
             return self.phrases.text("reason.yes" if value else "reason.no", what=what)
         return self.phrases.text("reason.value", what=what, value=value)
+
+    def _of_profile(self, members: list[tuple[int, Feature]], x: Float64) -> str:
+        """How many points of the ideal customer profile are met, and how many are unknown."""
+        flags = [float(x[i]) for i, feature in members if feature.unit == "flag"]
+        unknown = sum(math.isnan(flag) for flag in flags)
+        if unknown == len(flags):
+            return self.phrases.text("profile.unknown")
+        counts = {"count": sum(flag == 1.0 for flag in flags), "total": len(flags)}
+        if unknown:
+            return self.phrases.text("profile.met_unknown", **counts, unknown=unknown)
+        return self.phrases.text("profile.met", **counts)
+
+    def _of_funnel(self, feature: Feature, values: Values) -> str:
+        depth = int(values["depth", feature.span])
+        if depth == 0:
+            return self.phrases.text("funnel.none", span=self._span(feature.span))
+        change = next((v for (op, _), v in values.items() if op != "depth"), math.nan)
+        moved = "new" if math.isnan(change) else "up" if change > 0 else "down" if change < 0 else "same"
+        stage = self.phrases.text(f"level.funnel.{STAGES[depth - 1]}")
+        return self.phrases.text(f"funnel.{moved}", stage=stage)
+
+    def _back(self, count: float) -> str:
+        """Whether the lead was active in the last 7 days after a long silence."""
+        if count < 1:
+            return self.phrases.text("back.no")
+        return self.phrases.plural("back.yes", int(count), span=self._span(BACK_WINDOW))
 
     def _of_account(self, feature: Feature, values: Values, x: Float64) -> str:
         value = values[feature.op, feature.span]

@@ -6,6 +6,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from features.builder import build_features
 from features.catalogue import Catalogue
 from features.contracts import Tables
@@ -13,16 +16,25 @@ from models.bundle import Bundle, load_bundle, write_bundle
 from models.calibration import row_log_loss
 from models.evaluation import Evaluation, Examples
 from models.gate import Check, judge_champion
-from models.ladder import Recipe, fit_rung
+from models.ladder import Recipe
 from models.settings import LightGBMSettings
+from models.tiers import fit_tiered, tiering_of
 from pipeline.band_stability import band_check, band_stability
 from pipeline.config import Project
 from pipeline.dataset import Dataset
-from pipeline.final_fit import question_of
+from pipeline.final_fit import is_same_question
 from pipeline.record import Verdict
 
-__all__ = ["against_champion", "against_its_bands", "as_challenger", "present_champion"]
+__all__ = [
+    "against_champion",
+    "against_its_bands",
+    "as_challenger",
+    "champion_features",
+    "champion_odds",
+    "present_champion",
+]
 
+Float64 = NDArray[np.float64]
 Tell = Callable[[str], None]
 
 
@@ -34,7 +46,7 @@ def present_champion(project: Project, tell: Tell) -> Bundle | None:
         return None
     with tempfile.TemporaryDirectory() as scratch:
         bundle = load_bundle(tracking.fetch_bundle(project, "champion", Path(scratch)))
-    if bundle.manifest["question"] != question_of(project):
+    if not is_same_question(bundle.manifest["question"], project):
         tell(
             "the champion answers another question (target, horizon or snapshots): a new line of versions starts"
         )
@@ -58,17 +70,11 @@ def against_champion(
     """
     if champion is None:
         return None
-    kept = champion.manifest["recipe"]
-    recipe = Recipe(kept["rung"], kept["penalty"], kept["rounds"], tuple(kept["weights"]))
-    trees = LightGBMSettings(**kept.get("lightgbm", project.model.lightgbm.model_dump()))
     X = examples.X
-    # what this training may not look at, its rival may not either: a leak would stay champion for ever
-    if set(champion.sources.usable()) <= set(dataset.data.leads.columns).intersection(
-        dataset.sources.usable()
-    ):
-        catalogue = champion.scorer.catalogue
-        X = build_features(dataset.data, dataset.rows, catalogue, champion.sources)
-    if recipe.rung == "points" and len(catalogue.columns(["points"])) == 0:
+    own = champion_features(champion, dataset)
+    if own is not None:
+        catalogue, X = own
+    if champion.manifest["recipe"]["rung"] == "points" and len(catalogue.columns(["points"])) == 0:
         nan = float("nan")
         said = (
             "The champion is a points table whose columns are gone, so nothing could be compared; the champion stays "
@@ -76,12 +82,32 @@ def against_champion(
         )
         return Check("log_loss_against_champion", "not_shown", nan, nan, nan, (0.0,), said)
     rows, test = evaluation.slices.development, evaluation.test_rows
-    model = project.model.model_copy(update={"lightgbm": trees})
-    rung = fit_rung(recipe, X[rows], examples.y[rows], catalogue, model)
-    shift = champion.manifest.get("prior_shift", {}).get("value", 0.0)
-    odds = champion.scorer.calibration.shifted(-shift).log_odds(rung.margin(X[test]))
+    odds = champion_odds(champion, catalogue, X[rows], examples.y[rows], X[test], project)
     y, clusters = examples.y[test], examples.timeline.cluster[test]
     return judge_champion(row_log_loss(y, evaluation.static_log_odds), row_log_loss(y, odds), clusters)
+
+
+def champion_features(champion: Bundle, dataset: Dataset) -> tuple[Catalogue, Float64] | None:
+    """The champion's own features of all examples; None where the tables no longer hold its attributes."""
+    # what this training may not look at, its rival may not either: a leak would stay champion for ever
+    usable = set(dataset.data.leads.columns).intersection(dataset.sources.usable())
+    if not set(champion.sources.usable()) <= usable:
+        return None
+    catalogue = champion.scorer.catalogue
+    return catalogue, build_features(dataset.data, dataset.rows, catalogue, champion.sources)
+
+
+def champion_odds(
+    champion: Bundle, catalogue: Catalogue, X: Float64, y: Float64, X_test: Float64, project: Project
+) -> Float64:
+    """(test,) calibrated log-odds of the champion's recipe, fitted again on other rows and without its shift."""
+    kept = champion.manifest["recipe"]
+    recipe = Recipe(kept["rung"], kept["penalty"], kept["rounds"], tuple(kept["weights"]))
+    trees = LightGBMSettings(**kept.get("lightgbm", project.model.lightgbm.model_dump()))
+    model = project.model.model_copy(update={"lightgbm": trees})
+    rung = fit_tiered(recipe, tiering_of(champion.scorer.rung, catalogue), X, y, catalogue, model)
+    shift = champion.manifest.get("prior_shift", {}).get("value", 0.0)
+    return champion.scorer.calibration.shifted(-shift).log_odds(rung.margin(X_test))
 
 
 def against_its_bands(
@@ -104,6 +130,5 @@ def against_its_bands(
 def as_challenger(bundle: Bundle, folder: Path) -> Bundle:
     """The same bundle with the verdict that its bands have left it."""
     kept = {name: value for name, value in bundle.manifest.items() if name not in {"sources", "files"}}
-    return write_bundle(
-        folder, bundle.scorer, bundle.sources, bundle.golden, {**kept, "verdict": "challenger"}
-    )
+    record = {**kept, "verdict": "challenger"}
+    return write_bundle(folder, bundle.scorer, bundle.sources, bundle.golden, record, parts=bundle.parts)

@@ -144,7 +144,7 @@ def _lines(leads: OpenLeads, bundle: Bundle, chunk_rows: int) -> dict[str, tuple
     for ids, X in feature_chunks(leads, bundle, chunk_rows):
         margins = scorer.margin(X)
         is_known = np.isfinite(margins)
-        names = iter(scorer.band(margins[is_known]).tolist())
+        names = iter(scorer.band(margins[is_known], X[is_known]).tolist())
         for lead, known in zip(ids, is_known.tolist(), strict=True):
             name = next(names) if known else None
             found[lead] = None if name is None else (cuts[name], name)

@@ -18,7 +18,6 @@ from features.hindsight import as_if
 from features.prepare import Prepared, prepare
 from models.attribution import shapley
 from models.bundle import Bundle
-from models.contributions import margin_points
 from models.rounding import whole_points
 from models.scorer import Scored
 from pipeline.changes_facts import Facts, facts_of, moment_text, require_open, tables_around
@@ -163,11 +162,7 @@ def _points_of_mixtures(bundle: Bundle, data: Prepared, t0: int, t1: int, lead_i
         )
         at = replace(rows, as_of=np.full(len(rows), as_of))
         X = build_features(state, at, bundle.scorer.catalogue, bundle.sources)
-        margin = bundle.scorer.margin(X)
-        is_table = bundle.scorer.table_lines is not None
-        found[mask] = (
-            margin if is_table else margin_points(margin, bundle.scorer.calibration, bundle.scorer.anchors)
-        )
+        found[mask] = bundle.scorer.points(bundle.scorer.margin(X), X)
     return found
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,18 +15,24 @@ import typer
 from rich.console import Console
 
 from features.errors import ConfigError, InputError, LeadScoringError, OutputError
-from pipeline import cli_registry
-from pipeline.cli_options import DEFAULT_PROJECT, DataOption, JsonOption, ProjectOption, print_json
+from pipeline import cli_bands, cli_registry, cli_runs, cli_scorecard
+from pipeline.cli_options import (
+    DEFAULT_PROJECT,
+    AsOfOption,
+    BundleOption,
+    DataOption,
+    JsonOption,
+    ModelOption,
+    ProjectOption,
+    TargetOption,
+    print_json,
+    project_of,
+)
+from pipeline.cli_runs import chosen_bundle, moment_of
 from pipeline.console import plain_console, printable, progress_lines
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from models.bundle import Bundle
-    from pipeline.config import Project
     from pipeline.explain_page import FileForm
-    from pipeline.score import ScoreRun
-    from pipeline.train import Trained
 
 __all__ = ["app", "main"]
 
@@ -36,13 +40,6 @@ app = typer.Typer(
     name="lead-scoring", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Predictive lead scoring: point-in-time features, calibrated probabilities, exact reasons.",
 )  # fmt: skip
-
-ModelOption = Annotated[
-    str | None,
-    typer.Option("--model", help="A registered model: models:/NAME@champion, an alias or a version."),
-]
-BundleOption = Annotated[Path | None, typer.Option("--bundle", help="A bundle folder; MLflow is not needed.")]
-AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Moment of scoring (ISO 8601) or 'now'.")]
 
 
 class FileFormat(StrEnum):
@@ -116,6 +113,12 @@ def simulate(
     broken_rows: Annotated[
         int, typer.Option("--broken-rows", min=0, help="Rows that break the contract (CSV).")
     ] = 0,
+    on: Annotated[
+        list[str] | None, typer.Option("--on", help="A mechanism to add, such as personas; repeatable.")
+    ] = None,
+    off: Annotated[
+        list[str] | None, typer.Option("--off", help="A mechanism to remove, such as amount; repeatable.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a simulated CRM, its project file and, kept apart, the truth."""
@@ -123,7 +126,7 @@ def simulate(
 
     settings = WorldSettings(
         n_leads=leads, seed=seed, months=months, drift=drift, seasonality=seasonality,
-        shuffle_labels=shuffle_labels, broken_rows=broken_rows,
+        shuffle_labels=shuffle_labels, broken_rows=broken_rows, on=tuple(on or ()), off=tuple(off or ()),
     )  # fmt: skip
     with progress_lines(Console(stderr=True), "simulating") as tell:
         simulate_to_folder(
@@ -137,61 +140,10 @@ def simulate(
 
 
 @app.command()
-def train(
-    project: ProjectOption = DEFAULT_PROJECT, data: DataOption = None,
-    then_score: Annotated[bool, typer.Option("--score", help="Score the open leads afterwards.")] = False,
-    as_json: JsonOption = False,
-) -> None:  # fmt: skip
-    """Train, judge, track and register a model; refuse it if it is no better than the base rate."""
-    from pipeline.config import load_project
-    from pipeline.train import train_project
-
-    loaded = load_project(project, data)
-    with progress_lines(Console(stderr=True), "training") as tell:
-        trained = train_project(loaded, tell)
-    run = None
-    if then_score:
-        run = _score_after(loaded, trained)
-    if as_json:
-        print_json(trained.to_json() | ({"score": run.to_json()} if run else {}))
-    else:
-        _print_verdict(trained, project)
-        if run:
-            _print_scores(run)
-    raise typer.Exit(8 if trained.record.verdict == "refused" else 3 if trained.record.quarantined else 0)
-
-
-@app.command()
-def score(
-    project: ProjectOption = DEFAULT_PROJECT, data: DataOption = None, as_of: AsOfOption = None,
-    model: ModelOption = None, bundle: BundleOption = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="scores.parquet or scores.csv.")] = None,
-    as_json: JsonOption = False,
-) -> None:  # fmt: skip
-    """Score every open lead: probability, score, band, grades and reasons that add up."""
-    from pipeline.config import load_project
-    from pipeline.score import score_project
-
-    loaded = load_project(project, data)
-    target = output or loaded.output_folder / "scores.parquet"
-    if target.suffix not in {".parquet", ".csv"}:
-        raise InputError(f"-o {target} must end in .parquet or .csv.")
-    with ExitStack() as stack:
-        tell = stack.enter_context(progress_lines(Console(stderr=True), "scoring"))
-        chosen = _bundle(loaded, model, bundle, stack)
-        run = score_project(loaded, chosen, target, _moment(as_of), tell)
-    if as_json:
-        print_json(run.to_json())
-    else:
-        _print_scores(run)
-    raise typer.Exit(run.exit_code)
-
-
-@app.command()
 def explain(
     lead_id: Annotated[str, typer.Argument(help="The lead to explain.")],
     project: ProjectOption = DEFAULT_PROJECT, data: DataOption = None, as_of: AsOfOption = None,
-    model: ModelOption = None, bundle: BundleOption = None,
+    model: ModelOption = None, bundle: BundleOption = None, target: TargetOption = None,
     since: Annotated[str | None, typer.Option("--since", help="Also say what changed since this moment.")] = None,
     since_bundle: Annotated[
         Path | None, typer.Option("--since-bundle", help="Bundle folder of the model at --since.")
@@ -205,7 +157,6 @@ def explain(
 ) -> None:  # fmt: skip
     """Print, or draw, one lead's score and its reasons as points that add up."""
     from models.bundle import load_bundle
-    from pipeline.config import load_project
     from pipeline.explain import explain_fully
     from pipeline.explain_page import default_name, write_explanation
     from pipeline.explain_text import render
@@ -215,22 +166,22 @@ def explain(
     form = _file_form(as_json, as_html, as_png, output)
     if since_bundle is not None and since is None:
         raise InputError("--since-bundle needs --since, the moment of that model.")
-    moment, earlier = _moment(as_of), _moment(since, "--since")
-    loaded = load_project(project, data)
+    moment, earlier = moment_of(as_of), moment_of(since, "--since")
+    loaded = project_of(project, data, target)
     with ExitStack() as stack:
         tell = stack.enter_context(progress_lines(Console(stderr=True), "explaining"))
-        chosen = _bundle(loaded, model, bundle, stack)
+        chosen = chosen_bundle(loaded, model, bundle, stack)
         before = None if since_bundle is None else load_bundle(since_bundle)
         tables = tables_for(loaded, chosen, tell)
         found = explain_fully(loaded, chosen, tables, lead_id, moment, earlier, before)
         words = ExplainWords(found, loaded.phrases)
         if form is not None:
-            target = output or Path(default_name(lead_id, form))
-            write_explanation(words, target, form, loaded, [project])
+            place = output or Path(default_name(lead_id, form))
+            write_explanation(words, place, form, loaded, [project])
     if as_json:
         print_json(found.to_json())
     elif form is not None:
-        plain_console().print(target)
+        plain_console().print(place)
     else:
         render(words, Console(highlight=False))
 
@@ -260,89 +211,16 @@ def ui(
     serve_ui(load_project(project), host, port)
 
 
-for _command in (cli_registry.models, cli_registry.promote, cli_registry.rollback):
+for _command in (
+    cli_runs.train,
+    cli_runs.score,
+    cli_registry.models,
+    cli_registry.promote,
+    cli_registry.rollback,
+):
     app.command()(_command)
-
-
-def _bundle(project: Project, model: str | None, folder: Path | None, stack: ExitStack) -> Bundle:
-    """The bundle to score with: a folder, a registered model, else the champion."""
-    from models.bundle import load_bundle
-
-    if model is not None and folder is not None:
-        raise InputError("Give either --model or --bundle, not both.")
-    if folder is not None:
-        return load_bundle(folder)
-    from pipeline.tracking import fetch_bundle
-
-    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    return load_bundle(fetch_bundle(project, model or "champion", scratch))
-
-
-def _score_after(project: Project, trained: Trained) -> ScoreRun | None:
-    """Scores by the model just trained, or by the champion where one stays in office."""
-    from pipeline.score import score_project
-    from pipeline.tracking import champion_version
-
-    with ExitStack() as stack:
-        tell = stack.enter_context(progress_lines(Console(stderr=True), "scoring"))
-        chosen = trained.record.bundle
-        if trained.record.verdict != "champion" and champion_version(project) is not None:
-            chosen = _bundle(project, None, None, stack)
-        if chosen is None:
-            return None
-        return score_project(project, chosen, project.output_folder / "scores.parquet", None, tell)
-
-
-def _moment(text: str | None, option: str = "--as-of") -> pd.Timestamp | None:
-    import pandas as pd
-
-    if text is None:
-        return None
-    try:
-        moment = datetime.now(UTC) if text == "now" else datetime.fromisoformat(text)
-        # in plain Python, which refuses what lies beyond the years 1 to 9999
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise InputError(
-            f"{option} {text!r} is no moment: {error}. Write 2026-01-31, 2026-01-31T08:00Z or now."
-        ) from error
-    return pd.Timestamp(moment).as_unit("us")
-
-
-def _print_verdict(trained: Trained, project: Path) -> None:
-    from pipeline.tracking_content import shown_address
-
-    console = plain_console()
-    first, *others = trained.record.words
-    console.print(first, style="bold")
-    for line in others:
-        console.print(f"- {line}")
-    bundle = trained.folder / "bundle"
-    console.print(f"\nReport:     {trained.report}")
-    if trained.record.bundle is not None:
-        console.print(f"Bundle:     {bundle}")
-    console.print(
-        f"Tracking:   {shown_address(trained.record.project.tracking_uri)} (lead-scoring ui -p {project})"
-    )
-    if trained.registered is not None:
-        name = trained.record.project.tracking.registered_model
-        verdict = trained.record.verdict
-        console.print(f"Registered: {name} version {trained.registered}, alias {verdict}")
-        model = "" if verdict == "champion" else f" --model models:/{name}@challenger"
-        console.print(f"Next:       lead-scoring score -p {project}{model}")
-    elif trained.record.bundle is not None:
-        console.print(
-            f"Next:       lead-scoring score -p {project} --bundle {bundle}  (points, no probability)"
-        )
-
-
-def _print_scores(run: ScoreRun) -> None:
-    console = plain_console()
-    console.print(
-        f"{run.rows_in:,} lead rows in = {run.scored:,} scored + {run.not_open:,} not open "
-        f"+ {run.quarantined:,} quarantined (model {run.model_version})"
-    )
-    console.print(f"Scores:     {run.output}\nManifest:   {run.manifest}")
+app.command()(cli_bands.bands)
+app.command()(cli_scorecard.scorecard)
 
 
 def _write(path: Path, text: str) -> None:

@@ -12,7 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from features.errors import InputError
-from pipeline.cli_options import DEFAULT_PROJECT, JsonOption, ProjectOption, print_json
+from pipeline.cli_options import (
+    DEFAULT_PROJECT,
+    JsonOption,
+    ProjectOption,
+    TargetOption,
+    print_json,
+    project_of,
+)
 from pipeline.console import plain_console, printable
 
 if TYPE_CHECKING:
@@ -20,18 +27,19 @@ if TYPE_CHECKING:
     from pipeline.promotions import Promotion
     from pipeline.tracking_registry import RegisteredVersion, Registry
 
-__all__ = ["models", "promote", "rollback"]
+__all__ = ["acting_name", "models", "promote", "rollback"]
 
 WhyOption = Annotated[str, typer.Option("--why", help="The reason, kept with the act.")]
 ByOption = Annotated[str | None, typer.Option("--by", help="Who decides; your login name if not given.")]
 
 
-def models(project: ProjectOption = DEFAULT_PROJECT, as_json: JsonOption = False) -> None:
+def models(
+    project: ProjectOption = DEFAULT_PROJECT, target: TargetOption = None, as_json: JsonOption = False
+) -> None:
     """List the registered versions with their figures, and who made which one champion."""
-    from pipeline.config import load_project
     from pipeline.tracking_registry import read_registry
 
-    loaded = load_project(project)
+    loaded = project_of(project, target=target)
     registry = read_registry(loaded, with_figures=True)
     newest = list(reversed(registry.history.records))
     if as_json:
@@ -51,30 +59,31 @@ def promote(
     version: Annotated[str, typer.Argument(help="A version's number, its alias, or its model_version.")],
     why: WhyOption,
     project: ProjectOption = DEFAULT_PROJECT,
+    target: TargetOption = None,
     by: ByOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a version champion, with a reason that is kept."""
-    from pipeline.config import load_project
     from pipeline.promote import promote as promote_version
 
-    _print_act(promote_version(load_project(project), version, why, _name(by)), as_json)
+    _print_act(promote_version(project_of(project, target=target), version, why, acting_name(by)), as_json)
 
 
 def rollback(
     why: WhyOption,
     project: ProjectOption = DEFAULT_PROJECT,
+    target: TargetOption = None,
     by: ByOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Go back to the champion before; each further rollback goes one further back."""
-    from pipeline.config import load_project
     from pipeline.promote import roll_back
 
-    _print_act(roll_back(load_project(project), why, _name(by)), as_json)
+    _print_act(roll_back(project_of(project, target=target), why, acting_name(by)), as_json)
 
 
-def _name(by: str | None) -> str:
+def acting_name(by: str | None) -> str:
+    """Who decides: the name given, else the login name."""
     if by is not None:
         return by
     try:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-import zoneinfo
-from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from features.errors import ConfigError
+from features.fit_settings import FitSettings
+from features.half_lives import refuse_stray_groups
+from features.points import listed_rules
+from features.profile import resolve_profile
 from features.settings import (
     PRIORITY,
     AttributeSettings,
@@ -23,7 +25,10 @@ from features.settings import (
     StaticSettings,
     TargetSettings,
 )
+from models.capacity_settings import CapacitySettings
 from models.language import flat_phrases
+from models.overrides import OverrideSettings, refuse_stray_rules
+from models.persona_rules import PersonaSettings, refuse_stray_personas
 from models.phrases import Phrases
 from models.settings import (
     BandSettings,
@@ -32,9 +37,20 @@ from models.settings import (
     Plan,
     RollingSettings,
     SplitSettings,
-    WordingSettings,
+    TierSettings,
+    ValueSettings,
 )
 from pipeline.config_faults import all_faults
+from pipeline.points_file import with_points_file
+from pipeline.sections import (
+    DataSettings,
+    ProjectWording,
+    ReportSettings,
+    ScoreSettings,
+    TableSettings,
+    TrackingSettings,
+    safe_name,
+)
 
 __all__ = [
     "DataSettings",
@@ -47,115 +63,18 @@ __all__ = [
     "load_project",
 ]
 
+OF_LEADS = ("points", "tiers", "personas", "overrides", "fit")  # sections that other entities do without
 ROOT = "(folder of the file)"  # set by load_project; `root` in a file is an unknown key
-
-
-def _safe_name(name: str) -> str:
-    import re
-
-    if not re.fullmatch(r"[\w.-]{1,80}", name):
-        raise ValueError("use 1 to 80 letters, digits, dots, dashes and underscores")
-    return name
-
-
-def _time_zone(name: str | None) -> str | None:
-    if name is not None:
-        try:
-            zoneinfo.ZoneInfo(name)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError("no such time zone; write a name such as UTC or Europe/Berlin") from error
-    return name
-
-
-class TableSettings(Settings):
-    """Where one table lies and how its columns are named there (`columns`: ours = theirs)."""
-
-    path: str
-    columns: dict[str, str] = Field(default={})
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    encoding: Literal["utf-8", "utf-16", "utf-32", "latin-1", "cp1252"] = "utf-8"
-    null_values: tuple[str, ...] = ("",)
-    time_format: str | None = None
-    time_zone: Annotated[str | None, AfterValidator(_time_zone)] = None
-    on_conflict: Literal["quarantine", "first", "last"] = "quarantine"
-
-    @field_validator("delimiter")
-    @classmethod
-    def _no_mark(cls, value: str) -> str:
-        if value in '"\r\n':
-            raise ValueError("a quote or a line end can't be the delimiter")
-        return value
-
-    @field_validator("time_format")
-    @classmethod
-    def _strftime(cls, value: str | None) -> str | None:
-        if value is not None and "%" not in value:
-            raise ValueError("write the form with % codes, such as %d.%m.%Y %H:%M; leave it out for ISO 8601")
-        return value
-
-
-class DataSettings(Settings):
-    """The tables of a project."""
-
-    folder: str = "."
-    time_zone: Annotated[str | None, AfterValidator(_time_zone)] = "UTC"
-    data_end: datetime | None = None
-    quarantine_limit: Annotated[float, Field(ge=0, le=1)] = 0.05
-    leads: TableSettings
-    events: TableSettings | None = None
-    outcomes: TableSettings | None = None
-    accounts: TableSettings | None = None
-    field_changes: TableSettings | None = None
-
-    @field_validator("data_end", mode="before")
-    @classmethod
-    def _aware(cls, value: object) -> object:
-        if isinstance(value, int | float):
-            raise ValueError("write a date or a time, such as 2026-01-31 or 2026-01-31T08:00:00Z")
-        if isinstance(value, str):
-            value = datetime.fromisoformat(value)
-        if isinstance(value, date) and not isinstance(value, datetime):
-            value = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - made aware below
-        if isinstance(value, datetime) and value.tzinfo is None:
-            value = value.replace(tzinfo=UTC)
-        return value
-
-
-class TrackingSettings(Settings):
-    """Where MLflow keeps runs and versions; sqlite beside the project file by default."""
-
-    uri: str | None = None
-    experiment: str = "lead_scoring"
-    registered_model: Annotated[str, AfterValidator(_safe_name)] = "lead_scoring"
-
-
-class ScoreSettings(Settings):
-    """How scores are written."""
-
-    top_reasons: Annotated[int, Field(ge=1, le=50)] = 5
-    chunk_rows: Annotated[int, Field(ge=1)] = 20_000
-    silent_until: bool = True
-
-
-class ReportSettings(Settings):
-    """What the report parts the test by; no `segments` takes the first categories with 2 to 12 values."""
-
-    segments: tuple[str, ...] = ()
-
-
-class ProjectWording(WordingSettings):
-    """The language of the project; what the TOML file named by `file` holds counts unless given beside it."""
-
-    file: str | None = None
 
 
 class Project(Settings):
     """A whole project file, validated; `root` is its folder."""
 
-    name: Annotated[str, AfterValidator(_safe_name)] = "leads"
+    name: Annotated[str, AfterValidator(safe_name)] = "leads"
     output: str = "out"
     data: DataSettings
     target: TargetSettings = TargetSettings()
+    targets: dict[Annotated[str, AfterValidator(safe_name)], TargetSettings] = Field(default={})
     snapshots: SnapshotSettings = SnapshotSettings()
     static: StaticSettings | None = None
     attributes: AttributeSettings = AttributeSettings()
@@ -165,8 +84,14 @@ class Project(Settings):
     rolling: RollingSettings = RollingSettings()
     model: ModelSettings = ModelSettings()
     points: PointsSettings | None = None
+    fit: FitSettings | None = None
     bands: BandSettings = BandSettings()
+    value: ValueSettings = ValueSettings()
+    tiers: TierSettings | None = None
+    personas: PersonaSettings | None = None
     gate: GateSettings = GateSettings()
+    capacity: CapacitySettings = CapacitySettings()
+    overrides: OverrideSettings = OverrideSettings()
     report: ReportSettings = ReportSettings()
     score: ScoreSettings = ScoreSettings()
     tracking: TrackingSettings = TrackingSettings()
@@ -189,8 +114,96 @@ class Project(Settings):
             raise ValueError(
                 f"static.label '{self.static.label}' is also declared under attributes: the outcome can't be a feature"
             )
+        if self.targets and self.snapshots.mode == "static":
+            raise ValueError(
+                "targets need outcomes with moments; a flat export (snapshots.mode = 'static') has one"
+            )
+        for name in self.targets:
+            self.for_target(name)
+        self._money_agrees()
+        self._ways_agree()
+        self._overrides_agree()
+        self._tiers_agree()
+        if self.personas is not None:
+            refuse_stray_personas(self.personas, self.attributes, is_static=self.snapshots.mode == "static")
         self._refuse_stray_trust()
         return self
+
+    def _ways_agree(self) -> None:
+        """The rules of [fit] name declared attributes, `half_lives_by_group` groups that there are."""
+        try:
+            resolve_profile(self.fit, self.attributes)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        refuse_stray_groups(self.features, self.events)
+
+    def _tiers_agree(self) -> None:
+        """The segment must be a category that is known and fixed since the lead was made."""
+        if self.tiers is None:
+            return
+        known = self.attributes.at_creation.category
+        if self.tiers.column not in known:
+            near = difflib.get_close_matches(self.tiers.column, known, n=1, cutoff=0.5)
+            cure = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known) or 'none'}."
+            raise ValueError(
+                f"tiers.column = '{self.tiers.column}' is not among attributes.at_creation.category; {cure}"
+            )
+
+    def _overrides_agree(self) -> None:
+        if self.overrides.is_on and self.target.entity != "lead":
+            raise ValueError("overrides are decisions about leads; they need target.entity = 'lead'")
+        is_static, has_accounts = self.snapshots.mode == "static", self.data.accounts is not None
+        refuse_stray_rules(self.overrides, self.attributes, is_static=is_static, has_accounts=has_accounts)
+
+    def _money_agrees(self) -> None:
+        horizon = self.value.customer_horizon
+        if self.score.rank_by == "value" and not self.value.enabled:
+            raise ValueError("score.rank_by = 'value' needs expected values: set value.enabled = true")
+        if horizon is not None and horizon < self.target.horizon:
+            raise ValueError("value.customer_horizon must not be shorter than target.horizon")
+
+    def for_target(self, name: str) -> Project:
+        """The project of one of `targets`: its own question, model name and output folder; else the same.
+
+        What the target leaves open it takes from [target]. Points tables, tiers, personas and overrides are
+        those of leads and stay behind.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such target; with the nearest name.
+        """
+        if name not in self.targets:
+            near = difflib.get_close_matches(name, self.targets, n=1, cutoff=0.5)
+            cure = (
+                f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(self.targets) or 'none'}."
+            )
+            raise ConfigError(f"The project has no target '{name}'. {cure}")
+        own, base = self.targets[name], self.target
+        given = own.model_dump(exclude_unset=True)
+        is_customer = given.get("entity", base.entity).startswith("customer")
+        inherited = {**base.model_dump(), "since": base.won, "name": name if is_customer else base.name}
+        target = TargetSettings.model_validate({**inherited, **given})
+        families = tuple(
+            each for each in self.features.families if target.entity != "product" or each != "account"
+        )
+        plain = {
+            key: type(self).model_fields[key].get_default()
+            for key in OF_LEADS
+            if key in type(self).model_fields
+        }
+        tracking = {"uri": self.tracking_uri, "registered_model": f"{self.tracking.registered_model}_{name}"}
+        return self.model_copy(
+            update={
+                **plain,
+                "name": f"{self.name}-{name}",
+                "output": f"{self.output}/{name}",
+                "target": target,
+                "targets": {},
+                "features": self.features.model_copy(update={"families": families}),
+                "tracking": self.tracking.model_copy(update=tracking),
+            }
+        )
 
     def _refuse_stray_trust(self) -> None:
         """A name in `attributes.trusted` that is no declared attribute, nor its column in the file, is a slip."""
@@ -208,20 +221,23 @@ class Project(Settings):
     def plain_settings(self) -> dict[str, Any]:
         """The resolved settings as JSON values.
 
-        Left out are the store's address (a password?), names of staff, and phrases: they make no score.
+        Left out are the store's address (a password?), names of staff, phrases and overrides: they make no score.
         """
         settings: dict[str, Any] = self.model_dump(mode="json")
         settings["tracking"].pop("uri", None)
         settings["events"].pop("internal_values", None)
         settings["wording"].pop("phrases", None)
+        settings.pop("overrides", None)
+        settings.pop("capacity", None)
         return settings
 
     @property
     def plan(self) -> Plan:
         """How the model is trained and judged."""
         return Plan(
-            split=self.split, rolling=self.rolling, model=self.model, bands=self.bands, gate=self.gate
-        )
+            split=self.split, rolling=self.rolling, model=self.model, bands=self.bands, gate=self.gate,
+            tiers=self.tiers,
+        )  # fmt: skip
 
     @property
     def phrases(self) -> Phrases:
@@ -231,7 +247,7 @@ class Project(Settings):
     @property
     def words(self) -> dict[str, str]:
         """What sales calls attributes, events and rules of the points table, as `models.wording` asks for it."""
-        rules = self.points.rules if self.points else ()
+        rules = listed_rules(self.points, self.attributes, self.events) if self.points else ()
         of_rules = {
             f"points:{rule.attribute or f'type:{rule.event}'}": rule.words for rule in reversed(rules)
         }
@@ -273,6 +289,7 @@ def load_project(path: Path, data: Path | None = None) -> Project:
     """
     raw = _read_toml(path, f"Draft one with `lead-scoring init FILES... -o {path.name}`.", "project file")
     raw, read = _with_wording_file(path, raw)
+    raw = with_points_file(path, raw)
     try:
         project = Project.model_validate({**raw, ROOT: path.resolve().parent})
     except ValidationError as error:

@@ -57,7 +57,7 @@ def _known_keys(parents: tuple[int | str, ...], model: Any) -> list[str]:
         is_named_by_user = getattr(annotation, "__origin__", None) is dict
         model = _model_inside(annotation)
     names = list(model.model_fields) if _is_model(model) else []
-    return [name for name in names if name != "root"]
+    return [name for name in names if model.model_fields[name].validation_alias is None]
 
 
 def _is_model(annotation: Any) -> bool:

@@ -8,14 +8,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.asof import NEVER, Examples, microseconds, snapshot_examples, thin_by_hash
+from features.asof import NEVER, Examples, microseconds, open_examples, snapshot_examples, thin_by_hash
 from features.contracts import Tables
-from features.errors import InputError, QuarantineLimitError
+from features.errors import InputError, NoHistoryError, QuarantineLimitError
 from features.labels import label_examples, latest_mature
 from features.points import resolve_rules
 from features.prepare import FeatureSources, Prepared, prepare
+from features.profile import resolve_profile
 from features.settings import StaticSettings
+from models.half_lives import GroupHalfLife
 from models.split import Timeline
+from pipeline.amounts import amount_at_end, first_amount
 from pipeline.config import Project
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "labelled_dataset",
     "sources_of",
     "static_rows",
+    "unlabelled_dataset",
 ]
 
 Float64 = NDArray[np.float64]
@@ -41,7 +45,7 @@ class Dataset:
     ----------
     left_out : rows that are not examples, by reason: immature, in_grace, thinned, unlabelled.
     lead_code : (n,) rank of the lead by lead_id; account : (n,) code, -1 for none.
-    amount : (n,) amount of the lead's win, NaN where there is none.
+    amount : (n,) amount of the win that makes the label 1, NaN where there is none.
     n_open : leads open at the end of the data.
     data_end : the end of the data; None for a flat export.
     not_won : the most frequent terminal outcomes that are no wins, with their counts.
@@ -59,6 +63,7 @@ class Dataset:
     n_open: int
     data_end: pd.Timestamp | None = None
     not_won: dict[str, int] = field(default_factory=dict)
+    half_lives: tuple[GroupHalfLife, ...] = ()
 
 
 def sources_of(project: Project) -> FeatureSources:
@@ -69,7 +74,8 @@ def sources_of(project: Project) -> FeatureSources:
         features=project.features,
         target=project.target,
         is_static=project.snapshots.mode == "static",
-        points=resolve_rules(project.points, project.attributes),
+        points=resolve_rules(project.points, project.attributes, project.events),
+        profile=resolve_profile(project.fit, project.attributes),
     )
 
 
@@ -96,15 +102,33 @@ def labelled_dataset(project: Project, tables: Tables) -> Dataset:
     return Dataset(
         data=data, sources=sources, rows=rows, y=y, timeline=Timeline(order, known_at, cluster, is_ordered),
         lead_code=rank[rows.lead], account=account, left_out=left_out,
-        amount=np.where(y == 1.0, _won_amounts(data, tables, project)[rows.lead], np.nan), n_open=n_open,
+        amount=np.where(y == 1.0, _amounts(data, tables, rows, project), np.nan), n_open=n_open,
         data_end=None if sources.is_static else tables.data_end, not_won=_not_won(tables, project),
+    )  # fmt: skip
+
+
+def unlabelled_dataset(project: Project, tables: Tables) -> Dataset:
+    """The leads that are open at the end of the data, before any outcome is complete: rows without labels.
+
+    Only `data`, `sources` and `rows` are filled; there is nothing to train on or to judge by.
+    """
+    sources = sources_of(project)
+    data = prepare(tables, sources)
+    if data.spells is None:
+        rows = static_rows(np.arange(len(data.leads)))
+    else:
+        rows = open_examples(data.spells, data_end_of(tables))
+    none = np.zeros(0, dtype=np.int64)
+    return Dataset(
+        data=data, sources=sources, rows=rows, y=np.zeros(0), timeline=Timeline(none, none, none),
+        lead_code=none, account=none, left_out={}, amount=np.zeros(0), n_open=len(rows),
     )  # fmt: skip
 
 
 def _open_at_end(data: Prepared, tables: Tables) -> int:
     assert data.spells is not None
     end = data_end_of(tables)
-    return int(((data.spells.start < end) & (data.spells.end >= end)).sum())
+    return len(open_examples(data.spells, end))
 
 
 def _not_won(tables: Tables, project: Project) -> dict[str, int]:
@@ -113,15 +137,10 @@ def _not_won(tables: Tables, project: Project) -> dict[str, int]:
     return {str(name): int(n) for name, n in counts.items() if name not in skipped and n}
 
 
-def _won_amounts(data: Prepared, tables: Tables, project: Project) -> Float64:
-    """(leads,) amount of each lead's first win, NaN where there is none."""
-    won = tables.outcomes[
-        tables.outcomes["outcome"].isin(project.target.won) & tables.outcomes["amount"].notna()
-    ]
-    first = (
-        won.sort_values(["occurred_at", "lead_id"]).drop_duplicates("lead_id").set_index("lead_id")["amount"]
-    )
-    return first.reindex(data.leads["lead_id"]).to_numpy(dtype=np.float64)
+def _amounts(data: Prepared, tables: Tables, rows: Examples, project: Project) -> Float64:
+    if data.spells is None:
+        return first_amount(data, tables.outcomes, project.target)[rows.lead]
+    return amount_at_end(data, tables.outcomes, rows, project.target)
 
 
 def check_quarantine(project: Project, tables: Tables) -> int:
@@ -155,7 +174,7 @@ def _snapshots(data: Prepared, tables: Tables, project: Project) -> tuple[Exampl
     everything = everything.take(np.lexsort((rank[everything.lead], everything.as_of)))
     labelled = label_examples(everything, end, project.target)
     if len(labelled.examples) == 0:
-        raise InputError(
+        raise NoHistoryError(
             f"No example is mature: an as_of must lie at least {project.target.horizon / 86_400_000_000:g} days before "
             f"the end of the data, {tables.data_end:%Y-%m-%d %H:%M} UTC, and at least one lead must be open then. "
             "Use a shorter target.horizon or a longer history."
@@ -233,13 +252,16 @@ def label_column(leads: pd.DataFrame, static: StaticSettings) -> Float64:
 
     Raises
     ------
+    NoHistoryError
+        If every label is open.
     InputError
         If a value is neither positive, negative nor open, or there is a single class.
     """
     label = known_labels(leads, static)
     won, lost = int((label == 1).sum()), int((label == 0).sum())
     if won == 0 or lost == 0:
-        raise InputError(
+        kind = NoHistoryError if won == lost else InputError
+        raise kind(
             f"The label '{static.label}' has a single class: {won} converted, {lost} not, "
             f"{int(np.isnan(label).sum())} open. A model needs both; check static.positive and static.negative."
         )

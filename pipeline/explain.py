@@ -12,10 +12,12 @@ from features.asof import NEVER
 from features.contracts import Tables
 from features.errors import InputError
 from models.bundle import Bundle
+from models.overrides import Override
 from models.rounding import whole_points
 from models.scorer import Scorer
 from models.wording import Wording
 from pipeline.config import Project
+from pipeline.overrides import overrides_of
 from pipeline.score import OpenLeads, leads_to_score, reason_lines, scored_chunks, why_unknown
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class ExplainedLead:
     ----------
     lines : name and place of each line of the scale, such as ("MQL", 50.0).
     is_bounded : whether the score lies within 0 to 100; that of a bare points table does not.
+    override : what people decided about the lead; the score does not know of it.
     since : what changed since an earlier moment; None if nobody asked.
     """
 
@@ -65,11 +68,15 @@ class ExplainedLead:
     since: Change | None = None
     lines: tuple[tuple[str, float], ...] = field(default=())
     is_bounded: bool = True
+    override: Override | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: those of the explanation, `since` (or null) and `outlook`."""
+        """Plain values: those of the explanation, `since` (or null), `outlook` and `override` (or null)."""
         since = None if self.since is None else self.since.to_json()
-        return {**self.explanation.to_json(), "since": since, "outlook": self.outlook.to_json()}
+        override = None if self.override is None else self.override.to_json()
+        return {
+            **self.explanation.to_json(), "since": since, "outlook": self.outlook.to_json(), "override": override,
+        }  # fmt: skip
 
 
 def explain_lead(
@@ -121,7 +128,17 @@ def explain_fully(
         since=change,
         lines=band_lines(bundle.scorer),
         is_bounded=bundle.scorer.table_lines is None,
+        override=_override(project, bundle, tables, leads, row),
     )
+
+
+def _override(
+    project: Project, bundle: Bundle, tables: Tables, leads: OpenLeads, row: int
+) -> Override | None:
+    if not project.overrides.is_on:
+        return None
+    chosen = leads.rows.take(np.array([row]))
+    return overrides_of(project, bundle.sources, tables, leads.data, chosen, leads.as_of).by_row[0]
 
 
 def band_lines(scorer: Scorer) -> tuple[tuple[str, float], ...]:
@@ -141,7 +158,7 @@ def _explanation(project: Project, bundle: Bundle, leads: OpenLeads, row: int) -
     rest = sum(line["points"] for line in lines if line["group"] == "rest")
     others = [line["points"] for line in lines if line["group"] != "rest"]
     whole = whole_points(
-        np.array([scored.explained.base_score]), np.array([others]), np.array([rest]), scored.score
+        np.atleast_1d(scored.explained.base_score), np.array([others]), np.array([rest]), scored.score
     )
     left = iter(whole.reasons[0].tolist())
     shown = [int(whole.rest[0]) if line["group"] == "rest" else int(next(left)) for line in lines]
@@ -156,7 +173,7 @@ def _explanation(project: Project, bundle: Bundle, leads: OpenLeads, row: int) -
         score=float(scored.score[0]),
         band=str(scored.band[0]),
         grade=f"{scored.fit_grade[0]}{scored.engagement_grade[0]}",
-        base_score=float(scored.explained.base_score),
+        base_score=float(np.atleast_1d(scored.explained.base_score)[0]),
         reasons=lines,
         shown_score=int(whole.score[0]),
         shown_base=int(np.ravel(whole.base)[0]),

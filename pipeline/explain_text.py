@@ -21,6 +21,9 @@ def render(words: ExplainWords, console: Console) -> None:
     """Print score, reasons, what changed and the outlook."""
     console.print(Text(_line(words.headline()), style="bold"), soft_wrap=True)
     console.print(Text(_line(words.moment()), style="dim"), soft_wrap=True)
+    override = words.override()
+    if override is not None:
+        console.print(Text(_line(override), style="bold"), soft_wrap=True)
     console.print(_table(words.score(), words, console))
     change = words.change()
     if change is not None:

@@ -57,6 +57,17 @@ class ExplainWords:
         day, time = _day_and_time(found.as_of, self.phrases)
         return self.phrases.text("explain.as_of", moment=f"{day} {time}", version=found.model_version)
 
+    def override(self) -> str | None:
+        """What people decided about the lead; None where nobody did."""
+        found = self.found.override
+        if found is None:
+            return None
+        text = self.phrases.text(f"override.{found.action}", owner=found.owner, reason=found.reason)
+        if found.until is None:
+            return text
+        day = int(np.datetime64(found.until, "us").astype(np.int64))
+        return self.phrases.text("override.until", override=text, date=self.phrases.date(day))
+
     def since(self) -> str:
         """What the change is counted from."""
         assert self.found.since is not None

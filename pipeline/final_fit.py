@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,28 @@ from features.builder import build_features, learn_catalogue
 from features.catalogue import Catalogue
 from features.contracts import Tables
 from features.points import preset_lines
+from features.settings import TargetSettings
 from models.bands import POINTS_TABLE_ANCHORS
 from models.bundle import GOLDEN_ROWS, Bundle, write_bundle
 from models.calibration import IDENTITY
 from models.classifier import PointsRung
 from models.evaluation import Evaluation
 from models.grades import Grades, fit_grades
-from models.ladder import Recipe, fit_rung
+from models.ladder import Recipe
 from models.prior_shift import NO_SHIFT
 from models.scorer import Scorer
+from models.sub_scores import Half, SubRecipe, fit_sub_scores, sub_scores_text
+from models.tiers import fit_tiered
 from pipeline.config import Project
 from pipeline.dataset import Dataset
+from pipeline.half_lives import half_lives_record
 from pipeline.leak_hunt import LeakHunt
+from pipeline.personas import PersonaStudy, persona_parts
 from pipeline.record import Verdict
+from pipeline.sub_scores import SUB_SCORES
+from pipeline.value import Worth, value_parts
 
-__all__ = ["FinalFit", "question_of"]
+__all__ = ["FinalFit", "is_same_question", "question_of"]
 
 Float64 = NDArray[np.float64]
 GRADED_ROWS = 5_000
@@ -44,6 +51,12 @@ def question_of(project: Project) -> dict[str, Any]:
     target = project.target.model_dump(mode="json")
     label = project.static.model_dump(mode="json") if project.static else None
     return {"mode": project.snapshots.mode, "target": target, "static": label}
+
+
+def is_same_question(question: dict[str, Any], project: Project) -> bool:
+    """Whether a bundle's question is the project's; what a bundle from before a setting lacks has its default."""
+    asked = question_of(project)
+    return {**question, "target": TargetSettings.model_validate(question["target"]).model_dump(mode="json")} == asked
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,9 @@ class FinalFit:
     evaluation: Evaluation | None
     verdict: Verdict
     champion: Bundle | None
+    sub_recipes: Mapping[Half, SubRecipe] = field(default_factory=dict)
+    worth: Worth | None = None
+    personas: PersonaStudy | None = None
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -85,13 +101,28 @@ class FinalFit:
         grades = self.champion.scorer.grades if self.champion and keeps else _grades(scorer, X)
         golden, sample = (X[_spread_rows(len(X), most)] for most in (GOLDEN_ROWS, COMPARED_ROWS))
         return write_bundle(
-            folder, replace(scorer, grades=grades), self.dataset.sources, golden, self._record(X), sample
-        )
+            folder, replace(scorer, grades=grades), self.dataset.sources, golden, self._record(X), sample,
+            parts=self._parts(X) if scorer.table_lines is None else {},
+        )  # fmt: skip
+
+    def _parts(self, X: Float64) -> dict[str, str]:
+        """Files of the ways of scoring that are switched on."""
+        parts: dict[str, str] = {}
+        if self.sub_recipes and self.evaluation is not None:
+            level = self.evaluation.shift.value
+            halves = fit_sub_scores(self.sub_recipes, X, self.dataset.y, self.catalogue, level)
+            parts[SUB_SCORES] = sub_scores_text(halves)
+        if self.worth is not None and self.evaluation is not None:
+            own = self.dataset, self.catalogue, self.project, self.evaluation, self.champion
+            parts |= value_parts(self.worth, X, *own)
+        parts |= persona_parts(self.project, self.personas, X, self.dataset, self.catalogue)
+        return parts
 
     def _model_scorer(self, X: Float64) -> Scorer:
         chosen = self.evaluation
         assert chosen is not None
-        rung = fit_rung(chosen.recipe, X, self.dataset.y, self.catalogue, chosen.model)
+        tiers = chosen.selection.tiers
+        rung = fit_tiered(chosen.recipe, tiers, X, self.dataset.y, self.catalogue, chosen.model)
         calibration = chosen.selection.calibration.shifted(chosen.shift.value)
         return Scorer(
             rung,
@@ -101,6 +132,7 @@ class FinalFit:
             chosen.anchors,
             self.project.bands,
             NO_GRADES,
+            sheets=chosen.sheets,
         )
 
     def _table_scorer(self, lines: tuple[float, float | None]) -> Scorer:
@@ -116,6 +148,7 @@ class FinalFit:
         found = self.evaluation
         recipe = found.recipe if found else Recipe("points")
         trees = (found.model if found else self.project.model).lightgbm
+        halves = {half: each.to_json() for half, each in self.sub_recipes.items()}
         categories = [(i, f) for i, f in enumerate(self.catalogue.features) if f.is_category]
         return {
             "verdict": self.verdict,
@@ -126,13 +159,15 @@ class FinalFit:
             "metrics": {n: i.value for n, i in found.intervals.items()}
             if found and self.verdict != "refused"
             else {},
+            **({"sub_scores": halves} if halves and self.verdict != "refused" else {}),
             "training": {
-                "rows": len(X),
+                "rows": len(self.dataset.y),
                 "leads": len(np.unique(self.dataset.lead_code)),
                 "conversions": int(self.dataset.y.sum()),
             },
             "other_share": {f.name: float(np.mean(X[:, i] == len(f.levels))) for i, f in categories},
             "leak_hunt": self.hunt.to_json(),
+            **half_lives_record(self.dataset.half_lives),
             "digests": self.tables.digests,
             "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         }

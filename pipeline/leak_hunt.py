@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from features.contracts import Tables
+from features.entities import entity_tables, target_of_leads
 from features.errors import InputError
 from features.points import resolve_rules
 from pipeline.audit.result import Suspect
@@ -69,8 +70,8 @@ def hunt_leaks(project: Project, tables: Tables) -> tuple[Project, LeakHunt]:
         If `events.trusted` names a type that neither the events nor the project know.
     """
     _refuse_stray_types(project, tables)
-    used = [each for each in suspects_of(project, tables) if _is_feature(each, project)]
-    rules = resolve_rules(project.points, project.attributes)
+    used = [each for each in _suspects_of_leads(project, tables) if _is_feature(each, project)]
+    rules = resolve_rules(project.points, project.attributes, project.events)
     ruled = {str(rule.attribute).partition(".")[0] for rule in rules} | {str(rule.event) for rule in rules}
     of_columns = {*project.attributes.trusted, *project.attributes.waived}
     found: dict[str, list[Suspect]] = {"left_out": [], "trusted": [], "in_points": [], "to_ask": []}
@@ -85,6 +86,15 @@ def hunt_leaks(project: Project, tables: Tables) -> tuple[Project, LeakHunt]:
             found["in_points" if names & ruled else "left_out"].append(each)
     hunt = LeakHunt(**{name: tuple(each) for name, each in found.items()})
     return _without(project, hunt.left_out), hunt
+
+
+def _suspects_of_leads(project: Project, tables: Tables) -> tuple[Suspect, ...]:
+    """Suspects among the leads' own tables, whatever entity is scored: there the files' columns have their rows."""
+    if project.target.entity == "lead" or tables.origin is None:
+        return suspects_of(project, tables)
+    asked = target_of_leads(project.target)
+    of_leads = project.model_copy(update={"target": asked})
+    return suspects_of(of_leads, entity_tables(tables.origin, asked, project.attributes))
 
 
 def _refuse_stray_types(project: Project, tables: Tables) -> None:

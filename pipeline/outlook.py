@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from features.asof import NEVER
 from features.builder import build_features
@@ -82,21 +83,21 @@ def outlook_of_row(project: Project, bundle: Bundle, leads: OpenLeads, row: int)
     return Outlook(moment, coming, said + said_of_coming)
 
 
-def _margin(bundle: Bundle, leads: OpenLeads, data: Prepared) -> float:
-    X = build_features(data, leads.rows, bundle.scorer.catalogue, bundle.sources)
-    return float(bundle.scorer.margin(X)[0])
+def _features(bundle: Bundle, leads: OpenLeads, data: Prepared) -> NDArray[np.float64]:
+    return build_features(data, leads.rows, bundle.scorer.catalogue, bundle.sources)
 
 
 def _silence(bundle: Bundle, leads: OpenLeads, wording: Wording) -> tuple[int, list[str]]:
     """From when on the band is lower, and the sentence that says so."""
-    margins, phrases = np.array([_margin(bundle, leads, leads.data)]), wording.phrases
-    rank, line = bundle.scorer.band_rank(margins), str(bundle.scorer.band(margins)[0])
+    X, phrases = _features(bundle, leads, leads.data), wording.phrases
+    margins = bundle.scorer.margin(X)
+    rank, line = bundle.scorer.band_rank(margins, X), str(bundle.scorer.band(margins, X)[0])
     n_days = days_ahead(bundle)
     if rank[0] == 0:
         return NEVER, [phrases.text("outlook.lowest")]
     if n_days == 0:
         return NEVER, []
-    until = int(silent_until(bundle, leads.data, leads.rows, margins)[0])
+    until = int(silent_until(bundle, leads.data, leads.rows, margins, X)[0])
     if until != NEVER:
         days = (until - leads.as_of) // DAY
         return until, [phrases.plural("outlook.falls", days, line=line, date=phrases.date(until))]
@@ -114,11 +115,12 @@ def _coming(bundle: Bundle, leads: OpenLeads, wording: Wording) -> tuple[dict[st
         return None, []
     scorer = bundle.scorer
     grown = with_event(leads.data, lead, found.kind, leads.as_of - 1)
-    margins = np.array([_margin(bundle, leads, leads.data), _margin(bundle, leads, grown)])
-    now, then = scorer.score(margins).tolist()
+    X = np.concatenate([_features(bundle, leads, data) for data in (leads.data, grown)])
+    margins = scorer.margin(X)
+    now, then = scorer.score(margins, X).tolist()
     coming = {
         "type": found.kind, "words": words[found.kind], "after": found.after, "share": found.share,
-        "seen": found.seen, "score": then, "band": str(scorer.band(margins)[1]), "difference": then - now,
+        "seen": found.seen, "score": then, "band": str(scorer.band(margins, X)[1]), "difference": then - now,
         "shown_difference": math.floor(then) - math.floor(now),
     }  # fmt: skip
     is_at_top = scorer.table_lines is None and min(now, then) >= _TOP

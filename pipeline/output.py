@@ -7,7 +7,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,11 +22,41 @@ import pyarrow.parquet
 
 from features.errors import OutputError
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "ScoreRows", "files_of", "publish", "scores_table"]
+__all__ = ["OPTIONAL", "SCHEMA", "SCHEMA_VERSION", "ScoreRows", "beside", "files_of", "publish", "scores_table"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ENDINGS = ("not_open.csv", "quarantine.csv", "manifest.json")
+OF_PRODUCT = pa.struct([("product", pa.string()), ("probability", pa.float64())])
+OF_LEAD = pa.struct([("lead_id", pa.string()), ("probability", pa.float64())])
+OVERRIDE = pa.struct(
+    [("action", pa.string()), ("owner", pa.string()), ("reason", pa.string()), ("until", pa.string())]
+)
 REASON = pa.struct([("text", pa.string()), ("points", pa.float64()), ("group", pa.string())])
+OPTIONAL = [  # present in every output, null where the project file does not switch them on
+    ("sheet", pa.string()),
+    ("profile_fit", pa.float64()),
+    ("fit_score", pa.float64()),
+    ("activity_score", pa.float64()),
+    ("funnel_stage", pa.string()),
+    ("funnel_change", pa.string()),
+    ("re_engaged", pa.bool_()),
+    ("persona", pa.string()),
+    ("amount_if_won", pa.float64()),
+    ("value_band", pa.string()),
+    ("customer_value", pa.float64()),
+    ("people", pa.int64()),
+    ("people_active", pa.int64()),
+    ("roles_reached", pa.list_(pa.string())),
+    ("roles_missing", pa.list_(pa.string())),
+    ("carried_by", pa.list_(OF_LEAD)),
+    ("product", pa.string()),
+    ("products", pa.list_(OF_PRODUCT)),
+    ("account_id", pa.string()),
+    ("account_probability", pa.float64()),
+    ("account_score", pa.float64()),
+    ("account_band", pa.string()),
+    ("override", OVERRIDE),
+]
 SCHEMA = pa.schema(
     [
         ("lead_id", pa.string()),
@@ -43,6 +73,7 @@ SCHEMA = pa.schema(
         ("base_score", pa.float64()),
         ("model_version", pa.string()),
         ("warnings", pa.list_(pa.string())),
+        *OPTIONAL,
     ]
 )
 
@@ -61,13 +92,27 @@ class ScoreRows:
     base_score: list[float] = field(default_factory=list)
     silent_until: list[int | None] = field(default_factory=list)
     warnings: list[list[str]] = field(default_factory=list)
+    optional: dict[str, list[Any]] = field(default_factory=dict)
+
+    def add_optional(self, columns: Mapping[str, list[Any]]) -> None:
+        """Append the values that a chunk has for some of the `OPTIONAL` columns; every chunk has the same."""
+        for name, values in columns.items():
+            self.optional.setdefault(name, []).extend(values)
 
 
-def scores_table(rows: ScoreRows, as_of: np.datetime64 | None, model_version: str) -> pa.Table:
-    """The output table in call order: by probability (a bare points table: by score), then lead_id."""
+def scores_table(
+    rows: ScoreRows, as_of: np.datetime64 | None, model_version: str, rank_by: str = "probability"
+) -> pa.Table:
+    """The output table in call order: by probability (a bare points table: by score), then lead_id.
+
+    `rank_by` "value" puts the highest expected value first, where every row has one.
+    """
     n = len(rows.lead_id)
     probability = np.array(rows.probability, dtype=np.float64)
     strength = np.where(np.isnan(probability), np.array(rows.score, dtype=np.float64), probability)
+    expected = np.array(rows.optional.get("expected_value", [None]), dtype=np.float64)
+    if rank_by == "value" and not np.isnan(expected).any():
+        strength = expected
     order = (
         np.lexsort((np.array(rows.lead_id, dtype=object), -strength)) if n else np.zeros(0, dtype=np.int64)
     )
@@ -78,6 +123,8 @@ def scores_table(rows: ScoreRows, as_of: np.datetime64 | None, model_version: st
         "expected_value": [None] * n,
         "trend": [None] * n,
         "model_version": [model_version] * n,
+        **{name: [None] * n for name, _ in OPTIONAL},
+        **rows.optional,
     }
     columns = [pa.array(values.get(f.name, getattr(rows, f.name, None)), type=f.type) for f in SCHEMA]
     return pa.Table.from_arrays(columns, schema=SCHEMA).take(pa.array(order))
@@ -85,7 +132,8 @@ def scores_table(rows: ScoreRows, as_of: np.datetime64 | None, model_version: st
 
 def flattened(table: pa.Table, top_reasons: int) -> pa.Table:
     """The table for CSV: reasons in numbered columns, text and points; warnings joined."""
-    plain = table.drop_columns(["reasons", "warnings"])
+    nested = [each.name for each in table.schema if pa.types.is_nested(each.type)]
+    plain = table.drop_columns(nested)
     reasons = table.column("reasons").to_pylist()
     for number in range(top_reasons + 2):
         chosen = [each[number] if number < len(each) else {"text": None, "points": None} for each in reasons]
@@ -95,8 +143,23 @@ def flattened(table: pa.Table, top_reasons: int) -> pa.Table:
         plain = plain.append_column(
             f"reason_{number + 1}_points", pa.array([c["points"] for c in chosen], pa.float64())
         )
-    joined = ["; ".join(each) for each in table.column("warnings").to_pylist()]
-    return plain.append_column("warnings", pa.array(joined, pa.string()))
+    for name in (each for each in nested if each != "reasons"):
+        values = table.column(name).to_pylist()
+        if pa.types.is_struct(table.schema.field(name).type):
+            for key in table.schema.field(name).type.names:
+                told = [None if each is None else each[key] for each in values]
+                plain = plain.append_column(f"{name}_{key}", pa.array(told, pa.string()))
+        else:
+            listed = [None if each is None else "; ".join(map(_flat, each)) for each in values]
+            plain = plain.append_column(name, pa.array(listed, pa.string()))
+    return plain
+
+
+def _flat(value: Any) -> str:
+    """An entry of a list on one line: `crm 0.1234`."""
+    if isinstance(value, dict):
+        return " ".join(f"{each:.4f}" if isinstance(each, float) else str(each) for each in value.values())
+    return str(value)
 
 
 def publish(

@@ -11,14 +11,13 @@ from scipy.special import expit
 
 from features.asof import NEVER
 from features.errors import ConfigError
-from models import bands as scale
 from models.evaluation import Evaluation
 from models.slices import SliceFigures, judge_parts
 from models.split import blocks_in_time
 from pipeline.config import Project
 from pipeline.dataset import Dataset
 
-__all__ = ["figures_by_part", "segment_columns", "weak_words"]
+__all__ = ["figures_by_part", "periods", "segment_columns", "weak_words"]
 
 Bools = NDArray[np.bool_]
 MOST_COLUMNS = 4
@@ -43,7 +42,7 @@ def figures_by_part(project: Project, dataset: Dataset, evaluation: Evaluation) 
     test = evaluation.test_rows
     y, p = dataset.y[test], np.asarray(expit(evaluation.test_log_odds))
     lead, cluster = dataset.lead_code[test], dataset.timeline.cluster[test]
-    kinds: list[tuple[str, dict[str, Bools]]] = [_periods(dataset, evaluation)]
+    kinds: list[tuple[str, dict[str, Bools]]] = [periods(dataset, evaluation)]
     if not evaluation.is_refused:
         kinds.append(("band", _bands(project, evaluation, p)))
     for name in segment_columns(project, dataset):
@@ -85,7 +84,8 @@ def weak_words(slices: Sequence[SliceFigures]) -> list[str]:
     ]
 
 
-def _periods(dataset: Dataset, evaluation: Evaluation) -> tuple[str, dict[str, Bools]]:
+def periods(dataset: Dataset, evaluation: Evaluation) -> tuple[str, dict[str, Bools]]:
+    """ "month" and the test rows of each; of flat exports without dates "period" and eight parts in their order."""
     as_of = dataset.rows.as_of[evaluation.test_rows]
     if (as_of != NEVER).all():
         months = pd.to_datetime(as_of, unit="us").strftime("%Y-%m").to_numpy(dtype=object)
@@ -98,7 +98,7 @@ def _periods(dataset: Dataset, evaluation: Evaluation) -> tuple[str, dict[str, B
 
 
 def _bands(project: Project, evaluation: Evaluation, p: NDArray[np.float64]) -> dict[str, Bools]:
-    names = scale.bands(p, evaluation.anchors, project.bands)
+    names = evaluation.test_bands(project.bands)
     least = {str(name): float(p[names == name].min()) for name in set(names)}
     return {name: names == name for name in sorted(least, key=lambda each: -least[each])}
 

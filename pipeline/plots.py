@@ -20,6 +20,7 @@ __all__ = [
     "curve_plot",
     "gain_plot",
     "importance_plot",
+    "money_plot",
     "period_plot",
     "png",
     "reliability_plot",
@@ -130,6 +131,25 @@ def gain_plot(
             places, _, low, high = (np.array(column) for column in zip(*each, strict=True))
             label = "95 % interval" if number == 0 else None
             axes.fill_between(places, low, high, color=SERIES[number], alpha=0.18, linewidth=0, label=label)
+        axes.set(xlim=(0, 1), ylim=(0, 1.01))
+        _percent(axes.xaxis, 1.0)
+        _percent(axes.yaxis, 1.0)
+        axes.legend(loc="lower right")
+        return figure
+
+
+def money_plot(curves: Mapping[str, Line]) -> Any:
+    """Share of the money found by share of the leads worked, best first; the diagonal is any order."""
+    with _axes("Share of leads worked", "Share of the money found") as (figure, axes):
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=DASHES[1], label="in any order")
+        for number, (name, (share, found)) in enumerate(curves.items()):
+            axes.plot(
+                *_thinned(share, found),
+                color=SERIES[number],
+                linestyle=DASHES[number],
+                linewidth=2,
+                label=name,
+            )
         axes.set(xlim=(0, 1), ylim=(0, 1.01))
         _percent(axes.xaxis, 1.0)
         _percent(axes.yaxis, 1.0)

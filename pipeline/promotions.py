@@ -20,7 +20,7 @@ from pipeline.console import printable
 
 __all__ = ["History", "Kind", "Promotion", "champion_before", "history_of", "stated"]
 
-Kind = Literal["promote", "rollback", "gate"]
+Kind = Literal["promote", "rollback", "gate", "re-anchor"]
 # a tag of a registered model holds 5,000 characters in MLflow's own store
 LONGEST = {"why": 500, "by": 100}
 ASKED = {"why": "its reason, such as --why 'won the pilot of March'", "by": "a name, such as --by ann"}
@@ -35,7 +35,7 @@ class Promotion:
     Attributes
     ----------
     number : grows by one from act to act; two acts at the same moment may share it.
-    kind : `promote` and `rollback` by a person, `gate` by a training.
+    kind : `promote`, `rollback` and `re-anchor` by a person, `gate` by a training.
     at : aware, UTC, to the second.
     former : the version that was champion before, None where there was none.
     version, model_version : the champion from then on, by its number and by its bundle.

@@ -13,6 +13,8 @@ from models.slices import SliceFigures
 from pipeline.config import Project
 from pipeline.dataset import Dataset
 from pipeline.leak_hunt import LeakHunt
+from pipeline.personas import PersonaStudy
+from pipeline.value import Worth
 
 __all__ = ["TrainingRecord", "Verdict"]
 
@@ -37,6 +39,8 @@ class TrainingRecord:
     bands_check : of the open leads' bands against the champion's; None without one.
     slices : the test by month, band and segment.
     hunt : what the leak hunt left out and named.
+    worth : what the value models promised and what came; None where they are off.
+    personas : of the test rows; None where they are off.
     """
 
     project: Project
@@ -54,6 +58,8 @@ class TrainingRecord:
     bands_check: Check | None = None
     slices: tuple[SliceFigures, ...] = ()
     hunt: LeakHunt = field(default_factory=LeakHunt)
+    worth: Worth | None = None
+    personas: PersonaStudy | None = None
 
     @property
     def checks(self) -> tuple[Check, ...]:

@@ -15,10 +15,15 @@ from pipeline import report_gain as gain
 from pipeline import report_models as models
 from pipeline import report_rolling as rolling
 from pipeline.record import TrainingRecord
+from pipeline.report_declared import declared_tables
 from pipeline.report_figures import Ranged, cell
 from pipeline.report_parts import PARTS_NOTE, part_tables, parts_words
+from pipeline.report_personas import persona_table
 from pipeline.report_pictures import Picture, pictures_of
 from pipeline.report_reasons import reason_table
+from pipeline.report_sub_scores import sub_score_table
+from pipeline.report_tiers import sheet_table, tier_table
+from pipeline.report_value import worth_pictures, worth_section
 from pipeline.report_words import CARDS, RUNGS, VERDICTS
 from pipeline.tracking_content import requirements, run_parameters
 from pipeline.verdict import data_words
@@ -45,7 +50,7 @@ def write_report(record: TrainingRecord, folder: Path) -> Report:
     folder : made if it does not exist; files of the same name are replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = pictures_of(record)
+    pictures = [*pictures_of(record), *worth_pictures(record)]
     paths = []
     for picture in pictures:
         path = folder / f"{picture.name}.png"
@@ -113,6 +118,8 @@ def _sections(record: TrainingRecord) -> dict[str, Any]:
         "parts": parts,
         "parts_words": parts_words(record),
         "parts_note": PARTS_NOTE,
+        "tiers": [each for each in (tier_table(record), sheet_table(record)) if each is not None],
+        "personas": persona_table(record),
         "base_rate": content.base_rate_words(record),
         "slices": data.slice_table(record),
         "running": rolling.headline_words(record),
@@ -120,6 +127,9 @@ def _sections(record: TrainingRecord) -> dict[str, Any]:
         "shift": rolling.shift_words(record),
         "choice": models.choice_words(record),
         "rungs": models.rung_table(record),
+        "sub_scores": sub_score_table(record),
+        "declared": declared_tables(record),
+        "worth": worth_section(record),
         "tuning_words": models.tuning_words(record),
         "tuning": models.tuning_table(record),
         "curve_words": models.curve_words(record),

@@ -48,7 +48,7 @@ def _gain(record: TrainingRecord) -> Picture:
 def _scores(record: TrainingRecord) -> Picture:
     evaluation, bands = record.evaluation, record.project.bands
     y = record.dataset.y[evaluation.test_rows]
-    scores = scale.score(scale.points(evaluation.test_log_odds, evaluation.anchors))
+    scores = scale.score(evaluation.test_points())
     return Picture(
         "scores", "Who gets which score",
         "On the test. The further apart the two, the better the model tells them apart.",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.bundle import Bundle
 from models.classifier import BlendRung, LightGBMRung, LogisticRung, PointsRung
 from models.intervals import Interval
+from models.tiers import TieredRung
 from pipeline.report_figures import Table, cell, formed, rows_of
 
 __all__ = ["importance", "points_moved", "reason_table"]
@@ -79,6 +80,8 @@ def _labels(bundle: Bundle) -> tuple[list[str], NDArray[np.int64]]:
 
 
 def _weights(rung: Any, golden: Float64) -> tuple[Float64, str]:
+    if isinstance(rung, TieredRung):
+        return _weights(rung.shared, golden)
     if isinstance(rung, BlendRung):
         linear, trees = (_weights(part, golden)[0] for part in (rung.logistic, rung.trees))
         parts = [each / each.sum() if each.sum() > 0 else each for each in (linear, trees)]

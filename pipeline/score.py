@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,26 @@ from features.prepare import Prepared, prepare
 from models.bundle import Bundle
 from models.scorer import Scored
 from models.wording import Wording
+from pipeline.companions import join_companions
 from pipeline.config import Project
 from pipeline.dataset import check_quarantine, data_end_of, known_labels, static_rows
-from pipeline.output import SCHEMA_VERSION, ScoreRows, files_of, publish, scores_table
+from pipeline.optional_columns import optional_columns
+from pipeline.output import SCHEMA_VERSION, ScoreRows, beside, files_of, publish, scores_table
+from pipeline.overrides import overrides_file, overrides_of
+from pipeline.score_warnings import stale_warning, unseen_warnings
 from pipeline.silence import silent_until
 from pipeline.tables import load_tables
+from pipeline.value_parts import open_money, value_warnings
 
 __all__ = [
     "OpenLeads",
     "ScoreRun",
+    "ScoredRows",
     "feature_chunks",
     "leads_to_score",
     "reason_lines",
     "score_project",
+    "score_rows",
     "scored_chunks",
     "tables_for",
     "why_unknown",
@@ -41,7 +48,6 @@ __all__ = [
 
 Float64 = NDArray[np.float64]
 Tell = Callable[[str], None]
-LEAST_FOR_SHARES = 30  # of fewer leads a share says nothing: a single lead may hold a rare value
 
 
 @dataclass(frozen=True)
@@ -78,14 +84,34 @@ class ScoreRun:
     manifest: Path
     model_version: str
     exit_code: int
+    targets: dict[str, ScoreRun] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The keys that other programs rely on."""
+        of_targets = {"targets": {name: run.to_json() for name, run in self.targets.items()}}
         return {
             "rows_in": self.rows_in, "scored": self.scored, "not_open": self.not_open,
             "quarantined": self.quarantined, "output": str(self.output), "manifest": str(self.manifest),
-            "model_version": self.model_version,
+            "model_version": self.model_version, **(of_targets if self.targets else {}),
         }  # fmt: skip
+
+
+@dataclass
+class ScoredRows:
+    """Open leads scored, before anything is written.
+
+    `companions` are those of the project's targets, `overrides` what the manifest says of overrides.
+    """
+
+    project: Project
+    bundle: Bundle
+    tables: Tables
+    leads: OpenLeads
+    rows: ScoreRows
+    quarantined: int
+    warnings: list[str]
+    companions: dict[str, ScoredRows] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
 
 
 def tables_for(project: Project, bundle: Bundle, tell: Tell | None = None) -> Tables:
@@ -184,9 +210,15 @@ def _limit_phrase(lead_points: float) -> str:
 
 
 def score_project(
-    project: Project, bundle: Bundle, output: Path, as_of: pd.Timestamp | None, tell: Tell
-) -> ScoreRun:
-    """Score all open leads and publish the result.
+    project: Project, bundle: Bundle, output: Path, as_of: pd.Timestamp | None, tell: Tell,
+    companions: Mapping[str, Bundle] | None = None,
+) -> ScoreRun:  # fmt: skip
+    """Score all open leads, and what the project's targets ask of others, and publish the results.
+
+    Parameters
+    ----------
+    companions : bundles of the project's `targets` by name; each is scored into files beside the output,
+        `scores.NAME.parquet`, and what it says of a lead stands in the lead's row.
 
     Raises
     ------
@@ -196,9 +228,29 @@ def score_project(
         If a category holds mostly values the model has never seen, or a file written would replace one
         of the project's tables; nothing is published.
     """
-    _refuse_inputs(project, output)
+    outputs = {name: beside(output, f"{name}{output.suffix}") for name in companions or {}}
+    for path in (output, *outputs.values()):
+        _refuse_inputs(project, path)
+    found = score_rows(project, bundle, as_of, tell)
+    parts: dict[str, ScoredRows] = {}
+    for name, companion in (companions or {}).items():
+        tell(f"scoring {name}")
+        parts[name] = score_rows(project.for_target(name), companion, as_of, tell)
+    join_companions(found, parts)
+    runs = {name: _published(part, outputs[name]) for name, part in parts.items()}
+    return replace(_published(found, output), targets=runs)
+
+
+def score_rows(project: Project, bundle: Bundle, as_of: pd.Timestamp | None, tell: Tell) -> ScoredRows:
+    """Every open lead scored, nothing written.
+
+    Raises
+    ------
+    QuarantineLimitError, InputError
+        As `score_project`.
+    """
     tables = tables_for(project, bundle, tell)
-    quarantined, rows_in = check_quarantine(project, tables), tables.rows_in["leads"]
+    quarantined = check_quarantine(project, tables)
     leads = leads_to_score(tables, bundle, project, as_of)
     unseen = {f.name: 0 for f in bundle.scorer.catalogue.features if f.is_category}
     rows = ScoreRows()
@@ -207,15 +259,26 @@ def score_project(
     looks_ahead = project.score.silent_until and not bundle.sources.is_static
     if looks_ahead:  # the features of now are the same; what came later is let go
         leads = replace(leads, data=known_before(leads.data, leads.as_of))
+    beside_scores = _overrides(project, bundle, tables, leads, rows)
     for ids, X, scored in scored_chunks(leads, bundle, project.score.chunk_rows, project.score.top_reasons):
-        rows.silent_until += _silent_until(bundle, leads, len(rows.lead_id), scored, is_asked=looks_ahead)
+        rows.silent_until += _silent_until(bundle, leads, len(rows.lead_id), X, scored, is_asked=looks_ahead)
+        chunk = leads.rows.take(np.arange(len(rows.lead_id), len(rows.lead_id) + len(ids)))
+        rows.add_optional(optional_columns(project, bundle, leads.data, chunk, X, scored))
         _collect(rows, ids, X, scored, wording, bundle, unseen)
         ahead = ", looked ahead" if looks_ahead else ""
         tell(f"scored {len(rows.lead_id):,} of {len(leads.rows):,} leads{ahead}")
     warnings = [f"{each.message} ({each.count:,})" for each in tables.warnings]
     warnings += [f"events at or after as_of, ignored ({later:,})"] if later else []
-    warnings += _stale_warning(leads, tables) + _unseen_warnings(unseen, len(rows.lead_id), bundle, project)
+    warnings += stale_warning(leads.as_of, tables)
+    warnings += value_warnings(project, bundle)
+    warnings += unseen_warnings(unseen, len(rows.lead_id), bundle, project)
+    return ScoredRows(project, bundle, tables, leads, rows, quarantined, warnings, overrides=beside_scores)
+
+
+def _published(found: ScoredRows, output: Path) -> ScoreRun:
+    project, bundle, rows, tables, leads = found.project, found.bundle, found.rows, found.tables, found.leads
     stamp = None if leads.as_of == NEVER else np.datetime64(leads.as_of, "us")
+    rows_in, quarantined = tables.rows_in["leads"], found.quarantined
     if rows_in != len(rows.lead_id) + len(leads.not_open) + quarantined:
         raise LeadScoringError(
             f"{rows_in} lead rows in, but {len(rows.lead_id)} scored + {len(leads.not_open)} not open + {quarantined} "
@@ -226,15 +289,28 @@ def score_project(
         "as_of": None if stamp is None else str(stamp),
         "rows_in": rows_in, "scored": len(rows.lead_id), "not_open": len(leads.not_open), "quarantined": quarantined,
         "quarantined_by_code": _by_code(tables.quarantine), "events_removed": leads.data.events.removed,
-        "inputs": tables.digests, "warnings": warnings,
-        "verdict": bundle.manifest.get("verdict"),
+        "inputs": tables.digests, "warnings": found.warnings,
+        "verdict": bundle.manifest.get("verdict"), "entity": project.target.entity,
+        "targets": {name: part.bundle.model_version for name, part in found.companions.items()},
     }  # fmt: skip
-    table = scores_table(rows, stamp, bundle.model_version)
+    manifest |= open_money(project, bundle, rows) | found.overrides
+    table = scores_table(rows, stamp, bundle.model_version, project.score.rank_by)
     path = publish(output, table, project.score.top_reasons, leads.not_open, tables.quarantine, manifest)
     code = 3 if quarantined else 0
     return ScoreRun(
         rows_in, len(rows.lead_id), len(leads.not_open), quarantined, output, path, bundle.model_version, code
     )
+
+
+def _overrides(
+    project: Project, bundle: Bundle, tables: Tables, leads: OpenLeads, rows: ScoreRows
+) -> dict[str, Any]:
+    """Put the column `override` into the rows, where there can be any; what the manifest says of it."""
+    if not project.overrides.is_on:
+        return {}
+    found = overrides_of(project, bundle.sources, tables, leads.data, leads.rows, leads.as_of)
+    rows.add_optional({"override": found.column()})
+    return found.record(leads.lead_ids)
 
 
 def _collect(
@@ -258,25 +334,27 @@ def _collect(
     rows.band += scored.band.tolist()
     rows.fit_grade += scored.fit_grade.tolist()
     rows.engagement_grade += scored.engagement_grade.tolist()
-    rows.base_score += [scored.explained.base_score] * len(ids)
+    rows.base_score += np.broadcast_to(scored.explained.base_score, len(ids)).tolist()
     rows.reasons += [reason_lines(scored, row, X[row], wording) for row in range(len(ids))]
     rows.warnings += [[words for words, mask in new.values() if mask[row]] for row in range(len(ids))]
 
 
 def _silent_until(
-    bundle: Bundle, leads: OpenLeads, start: int, scored: Scored, *, is_asked: bool
+    bundle: Bundle, leads: OpenLeads, start: int, X: Float64, scored: Scored, *, is_asked: bool
 ) -> list[int | None]:
     """When the band of each row of a chunk falls if nothing happens, None for never and where not asked."""
     if not is_asked:
         return [None] * len(scored.margin)
     chunk = leads.rows.take(np.arange(start, start + len(scored.margin)))
-    found = silent_until(bundle, leads.data, chunk, scored.margin)
+    found = silent_until(bundle, leads.data, chunk, scored.margin, X)
     return [None if moment == NEVER else moment for moment in found.tolist()]
 
 
 def _refuse_inputs(project: Project, output: Path) -> None:
     tables = [table for table in (getattr(project.data, name) for name in CONTRACT) if table is not None]
-    inputs = {project.table_path(table).resolve() for table in tables}
+    decisions = overrides_file(project)
+    read = [*map(project.table_path, tables), *([] if decisions is None else [decisions])]
+    inputs = {path.resolve() for path in read}
     for path in files_of(output):
         if path.resolve() in inputs:
             raise InputError(
@@ -289,37 +367,3 @@ def _by_code(quarantine: pd.DataFrame) -> dict[str, dict[str, int]]:
     for (table, code), rows in quarantine.groupby(["table", "code"], sort=True):
         counts.setdefault(str(table), {})[str(code)] = len(rows)
     return counts
-
-
-def _stale_warning(leads: OpenLeads, tables: Tables) -> list[str]:
-    """Scoring long after the data ends makes every lead look asleep."""
-    if leads.as_of == NEVER or pd.isna(tables.data_end):
-        return []
-    days = (leads.as_of - int(microseconds(tables.data_end)[0])) // 86_400_000_000
-    return (
-        [f"as_of lies {days:,} days after the end of the data: all that happened since is unknown"]
-        if days >= 1
-        else []
-    )
-
-
-def _unseen_warnings(unseen: dict[str, int], n: int, bundle: Bundle, project: Project) -> list[str]:
-    limit = project.attributes.max_unseen_share
-    trained = bundle.manifest.get("other_share", {})
-    faults = [
-        f"{name}: {count:,} of {n:,} values ({count / n:.0%}) are rare or unknown to the model; "
-        f"in training it was {trained.get(name, 0.0):.0%}"
-        for name, count in unseen.items()
-        if n >= LEAST_FOR_SHARES and count / n - trained.get(name, 0.0) > limit
-    ]
-    if faults:
-        raise InputError(
-            "\n".join(
-                [
-                    "Categories do not look like those of the training:",
-                    *faults,
-                    "Nothing was published. Check the export, retrain, or raise attributes.max_unseen_share.",
-                ]
-            )
-        )
-    return [f"{name}: {count:,} values rare or new to the model" for name, count in unseen.items() if count]

@@ -39,11 +39,13 @@ def is_lower(bundle: Bundle, data: Prepared, rows: Examples, rank: Int64, days: 
     later = rows.take(np.tile(np.arange(len(rows)), len(days)))
     later = replace(later, as_of=later.as_of + np.repeat(days, len(rows)) * DAY)
     X = build_features(data, later, bundle.scorer.catalogue, bundle.sources)
-    found = bundle.scorer.band_rank(bundle.scorer.margin(X))
+    found = bundle.scorer.band_rank(bundle.scorer.margin(X), X)
     return found.reshape(len(days), len(rows)) < rank
 
 
-def silent_until(bundle: Bundle, data: Prepared, rows: Examples, margins: Float64) -> Int64:
+def silent_until(
+    bundle: Bundle, data: Prepared, rows: Examples, margins: Float64, X: Float64 | None = None
+) -> Int64:
     """(rows,) first moment from which the band stays lower than now if nothing new happens, else `NEVER`.
 
     The moments looked at are as_of + 1 day, + 2 days, ... up to as_of + horizon; a rest of a day at the end
@@ -58,9 +60,10 @@ def silent_until(bundle: Bundle, data: Prepared, rows: Examples, margins: Float6
     ----------
     data : as known before the rows' as_of (`features.hindsight.known_before`).
     margins : (rows,) of the rows as they are.
+    X : their features; wanted where the model has score sheets by segment.
     """
     found = np.full(len(rows), NEVER, dtype=np.int64)
-    rank = bundle.scorer.band_rank(margins)
+    rank = bundle.scorer.band_rank(margins, X)
     last, size = days_ahead(bundle), 1
     left = np.flatnonzero(rank > 0)
     while last > 0 and len(left):

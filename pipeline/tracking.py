@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,7 @@ __all__ = [
     "champion_version",
     "fetch_bundle",
     "is_absent",
+    "log_re_anchored",
     "log_training",
     "missing_model",
     "open_store",
@@ -155,6 +156,37 @@ def log_training(record: TrainingRecord, artifacts: list[Path]) -> Logged:
     return Logged(found.run_id, found.run_name, registered, uri)
 
 
+def log_re_anchored(
+    project: Project, bundle: Bundle, tags: Mapping[str, str], figures: Mapping[str, float]
+) -> str:
+    """Register a champion whose lines were set anew; the number of the version.
+
+    Parameters
+    ----------
+    tags, figures : of the version it was made from; its ranking and probabilities are the same.
+
+    Raises
+    ------
+    OutputError
+        If the store can't be reached or written.
+    """
+    file = _sqlite_file(project.tracking_uri)
+    kept = {
+        name: text for name, text in tags.items() if name in {"verdict", "rung", "calibrated", "data_end"}
+    }
+    kept["model_version"] = bundle.model_version
+    with open_store(project.tracking_uri) as mlflow:
+        experiment = _experiment(mlflow, project, is_local=file is not None)
+        name = f"re-anchored {bundle.model_version}"
+        with mlflow.start_run(
+            experiment_id=experiment, run_name=name, tags={**kept, "project": project.name}
+        ):
+            mlflow.log_dict(bundle.manifest["re_anchored"], "re_anchored.json")
+            model = _log_bundle(mlflow, bundle, project.tracking.registered_model, kept)
+            mlflow.log_metrics(dict(figures), model_id=model.model_id)
+    return str(model.registered_model_version)
+
+
 def _experiment(mlflow: Any, project: Project, is_local: bool) -> str:
     """The experiment's id; made where it does not exist, its files beside an sqlite store."""
     name = project.tracking.experiment
@@ -189,7 +221,7 @@ def _log_bundle(mlflow: Any, bundle: Bundle, name: str, tags: dict[str, str]) ->
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "bundle"
         manifest = {key: value for key, value in bundle.manifest.items() if key not in {"sources", "files"}}
-        write_bundle(folder, bundle.scorer, bundle.sources, bundle.golden, manifest)
+        write_bundle(folder, bundle.scorer, bundle.sources, bundle.golden, manifest, parts=bundle.parts)
         with contextlib.redirect_stderr(io.StringIO()):
             model = mlflow.pyfunc.log_model(
                 name="bundle",

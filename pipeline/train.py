@@ -7,29 +7,34 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from features.builder import build_features, learn_catalogue
 from features.catalogue import Catalogue
 from features.contracts import Tables
-from features.errors import NoModelError
+from features.entities import with_derived
+from features.errors import LeadScoringError, NoHistoryError, NoModelError
 from models.bundle import Bundle
 from models.evaluation import Evaluation, Examples
 from models.gate import Check
 from models.split import slices_of
+from models.sub_scores import choose_sub_recipes
 from models.trainer import evaluate
 from pipeline.against_champion import against_champion, against_its_bands, as_challenger, present_champion
 from pipeline.config import Project
-from pipeline.dataset import Dataset, check_quarantine, labelled_dataset
+from pipeline.dataset import Dataset, check_quarantine, labelled_dataset, unlabelled_dataset
 from pipeline.final_fit import FinalFit
+from pipeline.half_lives import half_life_words, with_half_lives
 from pipeline.leak_hunt import LeakHunt, hunt_leaks
 from pipeline.model_card import model_card
 from pipeline.parts import figures_by_part
+from pipeline.personas import study_personas
 from pipeline.record import TrainingRecord, Verdict
 from pipeline.tables import load_tables
 from pipeline.tracking import champion_version
+from pipeline.value import judge_value, require_amounts, value_words, with_open_total
 from pipeline.verdict import verdict_words
 
 __all__ = ["Trained", "development_examples", "train_project"]
@@ -75,6 +80,7 @@ class Trained:
             },
             "intervals": {name: [each.low, each.high] for name, each in evaluation.intervals.items()},
             "words": list(self.record.words),
+            **({"value": self.record.worth.to_json()} if self.record.worth else {}),
         }
 
 
@@ -92,27 +98,45 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
     """
     tables = tables or load_tables(project, tell)
     check_quarantine(project, tables)
+    project = project.model_copy(update={"attributes": with_derived(project.attributes, tables)})
     tell("looking for leaks")
     project, hunt = hunt_leaks(project, tables)
-    dataset = labelled_dataset(project, tables)
+    try:
+        dataset = labelled_dataset(project, tables)
+    except NoHistoryError as error:
+        _raise_with_table(error, project, unlabelled_dataset(project, tables), tables, hunt, tell)
+    require_amounts(project, dataset)
+    dataset = with_half_lives(project, dataset, tell)
     leads, won = len(np.unique(dataset.lead_code)), int(dataset.y.sum())
     tell(f"{len(dataset.y):,} examples of {leads:,} leads, {won:,} conversions")
     former = champion_version(project)
     champion = present_champion(project, tell)
-    examples, catalogue = development_examples(project, dataset, tell)
     anchors = champion.scorer.anchors if champion and not project.bands.re_anchor else None
     try:
-        evaluation = evaluate(examples, catalogue, project.plan, anchors, tell)
-    except NoModelError as error:
-        raise NoModelError(f"{error}{_table_instead(project, dataset, tables, hunt, tell)}") from error
+        examples, catalogue = development_examples(project, dataset, tell)
+        sheets = champion.scorer.sheets if champion and not project.bands.re_anchor else None
+        evaluation = evaluate(examples, catalogue, project.plan, anchors, tell, sheets)
+    except (NoModelError, NoHistoryError) as error:
+        _raise_with_table(error, project, dataset, tables, hunt, tell)
     check = against_champion(champion, evaluation, dataset, examples, catalogue, project)
+    halves = (
+        choose_sub_recipes(examples, catalogue, evaluation, project.split) if project.score.sub_scores else {}
+    )
+    worth = judge_value(project, dataset, tables, examples, catalogue, evaluation, tell)
+    personas = study_personas(project, dataset, examples, catalogue, evaluation, champion)
     with tempfile.TemporaryDirectory() as scratch:
-        fit = FinalFit(project, dataset, tables, hunt, evaluation, _verdict(evaluation, check), champion)
+        fit = FinalFit(
+            project, dataset, tables, hunt, evaluation, _verdict(evaluation, check), champion, halves,
+            worth=worth, personas=personas,
+        )  # fmt: skip
         bundle, bands = _final_bundle(fit, Path(scratch), tell)
+        worth = with_open_total(worth, project, tables, bundle)
         verdict: Verdict = bundle.manifest["verdict"] if bundle else "refused"
         words = (
             *verdict_words(verdict, evaluation, check, dataset, project.bands.re_anchor),
             *([bands.words] if bands else []),
+            *(value_words(worth) if worth else []),
+            *half_life_words(dataset.half_lives),
             *hunt.words(),
         )
         record = TrainingRecord(
@@ -120,7 +144,8 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
             champion_check=check, bands_check=bands, verdict=verdict, words=words, quarantined=_quarantined(tables),
             cleaned=dataset.data.events.removed, digests=tables.digests,
             warnings=tuple(each.message for each in tables.warnings) + evaluation.notes,
-            slices=figures_by_part(project, dataset, evaluation), hunt=hunt,
+            slices=figures_by_part(project, dataset, evaluation), hunt=hunt, worth=worth,
+            personas=personas,
         )  # fmt: skip
         folder = _place(project, bundle)
     return _published(record, folder, tell, former)
@@ -176,8 +201,20 @@ def development_examples(project: Project, dataset: Dataset, tell: Tell) -> tupl
     return examples, catalogue
 
 
+def _raise_with_table(
+    error: LeadScoringError, project: Project, dataset: Dataset, tables: Tables, hunt: LeakHunt, tell: Tell
+) -> NoReturn:
+    """Raise the error, or where the user's points table can score meanwhile, one that says so."""
+    said = _table_instead(project, dataset, tables, hunt, tell)
+    if not said:
+        raise error
+    raise NoModelError(f"{error}{said}") from error
+
+
 def _table_instead(project: Project, dataset: Dataset, tables: Tables, hunt: LeakHunt, tell: Tell) -> str:
     """Where there is too little to learn from, the user's points table still scores."""
+    if len(dataset.rows) == 0:
+        return ""
     with tempfile.TemporaryDirectory() as scratch:
         fit = FinalFit(project, dataset, tables, hunt, None, "refused", None)
         bundle = fit.write(Path(scratch) / "bundle", tell)

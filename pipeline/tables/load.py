@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from features.contracts import CONTRACT, TableName, Tables
+from features.entities import entity_tables, without_derived
 from features.errors import InputError
 from pipeline.config import Project, TableSettings
 from pipeline.tables.csv_reader import read_csv
@@ -36,6 +37,7 @@ def load_tables(
         If a file, or the columns of a table, can't be used; all faults of one stage in one message.
     """
     tell = progress or (lambda _: None)
+    project = project.model_copy(update={"attributes": without_derived(project.attributes)})
     reads: dict[TableName, _Reading] = {}
     faults = []
     for table in CONTRACT:
@@ -51,7 +53,8 @@ def load_tables(
         raise InputError("\n".join(faults))
     tell("checking the tables")
     raw = name_columns({table: read.source for table, read in reads.items()}, project, purpose)
-    return check_tables(raw, project, _digests(reads), purpose)
+    tables = check_tables(raw, project, _digests(reads), purpose)
+    return entity_tables(tables, project.target, project.attributes)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,11 @@ def check_tables(
             _drop_strangers(checked[name], leads)
     frames = {name: checked[name].kept() if name in checked else empty_frame(name) for name in CONTRACT}
     return Tables(
-        **frames,
+        leads=frames["leads"],
+        events=frames["events"],
+        outcomes=frames["outcomes"],
+        accounts=frames["accounts"],
+        field_changes=frames["field_changes"],
         quarantine=pd.concat(
             [checked[name].quarantined() for name in CONTRACT if name in checked], ignore_index=True
         ),

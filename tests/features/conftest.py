@@ -12,6 +12,7 @@ import pytest
 
 from features.asof import microseconds, open_examples, spells_of
 from features.contracts import Tables, empty_frame, empty_quarantine
+from features.fit_settings import ProfileRule
 from features.prepare import FeatureSources
 from features.settings import (
     AttributeGroup,
@@ -80,12 +81,17 @@ def sources() -> FeatureSources:
             },
             bot_events=4,
         ),
-        features=FeatureSettings(),
+        features=FeatureSettings.model_validate({"funnel": True, "re_engaged_after": "30d"}),
         target=TargetSettings(),
         is_static=False,
         points=(
             PointsRule(event="pricing_view", points=5, per="each", most=3),
             PointsRule(attribute="source", values={"web": 7}),
+        ),
+        profile=(
+            ProfileRule(attribute="source", values=("Web",), weight=2),
+            ProfileRule(attribute="job_title.seniority", at_least="director"),
+            ProfileRule(attribute="stage", values=("warm",)),
         ),
     )
 

@@ -102,7 +102,7 @@ def test_json_holds_the_change_and_the_outlook_beside_the_keys_that_stay(crm: Cr
         "lead_id", "as_of", "probability", "score", "band", "grade", "base_score", "reasons",
         "shown_score", "shown_base", "shown_points", "model_version",
     }  # fmt: skip
-    assert set(alone) == kept | {"since", "outlook"}
+    assert set(alone) == kept | {"since", "outlook", "override"}
     assert alone["since"] is None
     assert both["since"]["since"] == "2025-12-30T00:00:00.000000"
     assert both["since"]["score_after"] == both["score"]

@@ -14,6 +14,7 @@ import pytest
 from features.errors import BundleError
 from models.bundle import load_bundle
 from pipeline.config import load_project
+from pipeline.output import OPTIONAL
 from pipeline.score import leads_to_score, tables_for
 from tests.pipeline.conftest import Crm, manifest, run_command, scores
 
@@ -86,11 +87,15 @@ def test_the_list_is_in_call_order_and_the_bands_follow_the_lines(crm: Crm, scor
 def test_columns_of_features_that_are_off_are_there_and_null(scored: Path) -> None:
     found = scores(scored)
 
+    every = [name for name, _ in OPTIONAL]
+    off = [name for name in every if not name.startswith("funnel_")]  # the sample declares stages
     assert list(found.columns) == [
         "as_of", "probability", "score", "band", "fit_grade", "engagement_grade", "expected_value", "trend",
-        "silent_until", "reasons", "base_score", "model_version", "warnings",
+        "silent_until", "reasons", "base_score", "model_version", "warnings", *every,
     ]  # fmt: skip
-    assert found[["expected_value", "trend"]].isna().all(axis=None)
+    assert found[["expected_value", "trend", *off]].isna().all(axis=None)
+    assert set(found["funnel_change"]) <= {"up", "down", "same", "new"}
+    assert set(found["funnel_stage"]) <= {"(none)", "awareness", "consideration", "decision"}
     assert set(found["fit_grade"]) <= set("ABCD")
     assert set(found["engagement_grade"]) <= set("1234")
 

@@ -1,0 +1,129 @@
+"""Half-lives learned from a world that has them, told in words, and kept where they are not asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.durations import MICROSECONDS
+from models.half_lives import GroupHalfLife
+from models.split import slices_of
+from pipeline.config import Project, load_project
+from pipeline.dataset import Dataset, labelled_dataset
+from pipeline.half_lives import half_life_table, half_life_words, half_lives_record, with_half_lives
+from pipeline.simulate.memory import make_memory_law
+from pipeline.simulate.settings import WorldSettings
+from pipeline.simulate.writing import simulate_to_folder
+from pipeline.tables import load_tables
+
+DAY = MICROSECONDS["d"]
+FOUND = (
+    GroupHalfLife("e-mail", ("click", "open"), 3 * DAY, DAY * 3 // 2, 4 * DAY, is_told=True),
+    GroupHalfLife("fair", ("trade_fair",), 16 * DAY, DAY * 3 // 2, 96 * DAY, is_told=False),
+)
+
+
+def dataset_of(folder: Path, n_leads: int) -> tuple[Project, Dataset]:
+    """A world with true half-lives, its event types grouped as its law groups them, scored by the week."""
+    settings = WorldSettings(n_leads=n_leads, seed=1, on=("memory",))
+    simulate_to_folder(settings, folder)
+    project = load_project(folder / "lead-scoring.toml")
+    types = dict(project.events.types)
+    for name, group in make_memory_law(settings).groups.items():
+        types |= {each: types[each].model_copy(update={"group": name}) for each in group.event_types}
+    project = project.model_copy(
+        update={
+            "events": project.events.model_copy(update={"types": types}),
+            "features": project.features.model_copy(update={"learn_half_lives": True}),
+            "target": project.target.model_copy(update={"horizon": 7 * DAY}),
+            "snapshots": project.snapshots.model_copy(update={"every": 7 * DAY}),
+        }
+    )
+    return project, labelled_dataset(project, load_tables(project))
+
+
+@pytest.mark.slow
+def test_the_true_half_lives_are_found_and_later_data_teach_nothing(tmp_path: Path) -> None:
+    project, dataset = dataset_of(tmp_path, 7_000)
+    truth = make_memory_law(WorldSettings(n_leads=1, on=("memory",))).groups
+    development = slices_of(dataset.timeline, project.split).development
+
+    found = with_half_lives(project, dataset, lambda _: None)
+
+    by_group = {each.group: each for each in found.half_lives}
+    for name, law in truth.items():
+        each, days = by_group[name], law.half_life_days
+        assert max(each.best, days * DAY) / min(each.best, days * DAY) <= 1.5, (
+            name,
+            each,
+        )  # one step of the grid
+        assert each.low <= days * DAY <= each.high, (name, each)
+        assert found.sources.features.half_lives_by_group[name] == each.best
+
+    # outcomes of the test, turned round, are not looked at
+    later = np.setdiff1d(np.arange(len(dataset.y)), development)
+    y = dataset.y.copy()
+    y[later] = 1.0 - y[later]
+    again = with_half_lives(project, replace(dataset, y=y), lambda _: None)
+    assert again.half_lives == found.half_lives
+
+
+def test_too_few_conversions_leave_the_usual_half_lives_and_say_so(tmp_path: Path) -> None:
+    project, dataset = dataset_of(tmp_path, 300)
+    said: list[str] = []
+
+    found = with_half_lives(project, dataset, said.append)
+
+    assert found is dataset
+    assert "too few conversions to learn half-lives" in said[0]
+
+
+def test_a_group_given_by_hand_stays_as_given_and_only_the_others_are_learned(tmp_path: Path) -> None:
+    project, dataset = dataset_of(tmp_path, 1_500)
+    given = {"web": 10 * DAY}
+    features = project.features.model_copy(
+        update={"half_lives_by_group": given, "half_life_grid": (8 * DAY, 12 * DAY, 16 * DAY)}
+    )
+    own = replace(dataset, sources=replace(dataset.sources, features=features))
+
+    found = with_half_lives(project.model_copy(update={"features": features}), own, lambda _: None)
+
+    assert found.sources.features.half_lives_by_group["web"] == 10 * DAY
+    assert "web" not in {each.group for each in found.half_lives}
+    assert {"email", "sales"} <= {each.group for each in found.half_lives}
+
+
+def test_nothing_is_learned_where_it_is_not_asked_for(tmp_path: Path) -> None:
+    project, dataset = dataset_of(tmp_path, 300)
+    plain = project.model_copy(
+        update={"features": project.features.model_copy(update={"learn_half_lives": False})}
+    )
+
+    assert with_half_lives(plain, dataset, pytest.fail) is dataset
+
+
+def test_the_words_name_each_half_life_with_its_interval_and_what_is_not_told() -> None:
+    assert half_life_words(FOUND) == (
+        "Half-lives learned from development: e-mail: half-life 3 days (1.5 to 4 days).",
+        "The data tell no half-life of fair: the usual ones stay.",
+    )
+    assert half_life_words(()) == ()
+
+
+def test_the_report_and_the_record_say_the_same() -> None:
+    table = half_life_table(FOUND)
+
+    assert table is not None
+    assert [row.cells for row in table.rows] == [
+        ("e-mail", "3 days", "1.5 to 4 days", "click, open"),
+        ("fair", "not told", "1.5 to 96 days", "trade fair"),
+    ]
+    assert half_lives_record(FOUND)["half_lives"] == {
+        "e-mail": {"half_life": "3d", "interval": ["36h", "4d"]},
+        "fair": {"half_life": None, "interval": ["36h", "96d"]},
+    }
+    assert half_life_table(()) is None
+    assert half_lives_record(()) == {}

@@ -1,0 +1,175 @@
+"""Targets beside the leads: accounts, lead x product and customers by the same commands, end to end."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from features.errors import ConfigError
+from models.bundle import load_bundle
+from pipeline.config import load_project
+from tests.pipeline.conftest import Run, manifest, run_command
+
+PRODUCTS = ["Analytics", "Automation", "Platform", "Enterprise Suite"]
+MORE = f"""
+[targets.accounts]
+entity = "account"
+roles = ["it", "finance", "legal"]
+
+[targets.products]
+entity = "product"
+products = {PRODUCTS}
+
+[model]
+rungs = ["logistic"]
+bootstrap = 100
+logistic_penalties = [100.0]
+
+[features]
+windows = ["30d"]
+half_lives = ["14d"]
+
+[split]
+folds = 3
+
+[rolling]
+blocks = 1
+"""
+
+
+@dataclass(frozen=True)
+class Sold:
+    """A CRM with customers, its targets trained and scored."""
+
+    project: Path
+    trained: dict[str, Any]
+    scored: Run
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Scores of a target, or of the leads."""
+        found: pd.DataFrame = pq.read_table(self.project.parent / "scores" / f"{name}.parquet").to_pandas()
+        return found
+
+
+@pytest.fixture(scope="module")
+def sold(tmp_path_factory: pytest.TempPathFactory) -> Sold:
+    folder = tmp_path_factory.mktemp("sold")
+    made = run_command("simulate", "--leads", 4000, "--seed", 5, "--on", "growth", "-o", folder / "crm")
+    assert made.code == 0, made.err
+    project = folder / "crm" / "lead-scoring.toml"
+    text = project.read_text(encoding="utf-8").replace('every = "14d"', 'every = "28d"')
+    text = re.sub(r"\[targets\.(cross_sell|renewal)\]\n(?:.+\n)+", "", text)  # two trainings less
+    project.write_text(text + MORE, encoding="utf-8")
+    trained = run_command("train", "-p", project, "--json")
+    assert trained.code == 0, trained.err
+    for target in ([], *(["--target", name] for name in trained.json["targets"])):
+        run_command("promote", "1", "--why", "a small world", "-p", project, *target)
+    output = folder / "crm" / "scores" / "scores.parquet"
+    return Sold(project, trained.json, run_command("score", "-p", project, "-o", output, "--json"))
+
+
+def test_every_target_is_trained_by_the_one_command_and_registered_under_its_own_name(sold: Sold) -> None:
+    found = sold.trained["targets"]
+
+    assert set(found) == {"accounts", "products", "upsell"}
+    assert all("error" not in each for each in found.values())
+    versions = run_command("models", "-p", sold.project, "--target", "accounts", "--json").json
+    assert versions["model"] == "lead_scoring_accounts"
+    assert len(versions["versions"]) == 1
+
+
+def test_every_lead_account_product_and_customer_is_scored_once(sold: Sold) -> None:
+    run = sold.scored.json
+    leads = sold.table("scores")
+
+    assert sold.scored.code == 0
+    for name in run["targets"]:
+        part = run["targets"][name]
+        assert part["rows_in"] == part["scored"] + part["not_open"] + part["quarantined"]
+        assert len(sold.table(f"scores.{name}")) == part["scored"]
+    products = sold.table("scores.products")
+    assert not products.duplicated(["lead_id", "product"]).any()
+    assert set(products["lead_id"]) == set(leads["lead_id"])
+    assert products.groupby("lead_id")["product"].nunique().eq(4).all()
+
+
+def test_a_lead_shows_what_its_account_and_its_products_get(sold: Sold) -> None:
+    leads, accounts = sold.table("scores"), sold.table("scores.accounts").set_index("account_id")
+    products = sold.table("scores.products").set_index(["lead_id", "product"])["probability"]
+
+    of_companies = leads[leads["account_id"].notna()]
+    assert len(of_companies)
+    expected = accounts.loc[of_companies["account_id"], "probability"]
+    assert of_companies["account_probability"].tolist() == expected.tolist()
+    assert leads.loc[leads["account_id"].isna(), "account_probability"].isna().all()
+    for lead in leads.head(20).to_dict("records"):
+        shown = {each["product"]: each["probability"] for each in lead["products"]}
+        assert shown == products[lead["lead_id"]].to_dict()
+        assert lead["product"] == max(shown, key=lambda each: (shown[each], each))
+
+
+def test_an_account_names_the_people_who_carry_it_and_the_roles_it_lacks(sold: Sold) -> None:
+    accounts, leads = sold.table("scores.accounts"), sold.table("scores").set_index("lead_id")
+
+    assert (accounts["people"] >= accounts["people_active"]).all()
+    for account in accounts.head(30).to_dict("records"):
+        carried = [each["lead_id"] for each in account["carried_by"]]
+        mates = leads[leads["account_id"] == account["lead_id"]]["probability"].sort_values(ascending=False)
+        assert carried == mates.index[:3].tolist()
+        assert set(account["roles_missing"]) == {"it", "finance", "legal"} - set(account["roles_reached"])
+
+
+def test_customers_are_scored_for_their_own_question_alone(sold: Sold) -> None:
+    leads, upsell = sold.table("scores"), sold.table("scores.upsell")
+
+    assert not set(upsell["lead_id"]) & set(leads["lead_id"])
+    assert manifest(sold.project.parent / "scores" / "scores.upsell.parquet")["entity"] == "customer"
+    assert upsell["probability"].between(0, 1).all()
+    assert leads["expected_value"].isna().all()
+
+
+def test_reasons_of_every_target_add_up_to_its_score(sold: Sold) -> None:
+    for name in ("scores.accounts", "scores.products", "scores.upsell"):
+        found = sold.table(name)
+        total = found["base_score"] + [sum(line["points"] for line in lines) for lines in found["reasons"]]
+        np.testing.assert_allclose(total, found["score"], atol=1e-6)
+
+
+def test_one_target_is_scored_and_explained_alone(sold: Sold, tmp_path: Path) -> None:
+    output = tmp_path / "accounts.csv"
+    run = run_command("score", "-p", sold.project, "--target", "accounts", "-o", output, "--json")
+    whole = sold.table("scores.accounts")
+
+    assert run.code == 0
+    alone = pd.read_csv(output)
+    assert alone["lead_id"].tolist() == whole["lead_id"].tolist()
+    np.testing.assert_allclose(alone["probability"], whole["probability"], rtol=1e-12)
+    first = whole["lead_id"][0]
+    told = run_command("explain", first, "-p", sold.project, "--target", "accounts", "--json").json
+    assert told["score"] == pytest.approx(whole["score"][0], abs=1e-6)
+
+
+def test_a_bundle_of_accounts_scores_without_any_store(sold: Sold, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(sold.trained["targets"]["accounts"]["bundle"], bundle)
+    output = tmp_path / "scores.parquet"
+
+    run = run_command("score", "-p", sold.project, "--target", "accounts", "--bundle", bundle, "-o", output)
+
+    assert run.code == 0, run.err
+    found = pq.read_table(output).to_pandas()
+    assert found["probability"].tolist() == sold.table("scores.accounts")["probability"].tolist()
+    assert load_bundle(bundle).sources.target.entity == "account"
+
+
+def test_an_unknown_target_is_refused_with_the_nearest_name(sold: Sold) -> None:
+    with pytest.raises(ConfigError, match=r"no target 'account'\. Did you mean 'accounts'"):
+        load_project(sold.project).for_target("account")
