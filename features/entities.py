@@ -15,11 +15,12 @@ import pandas as pd
 
 from features.contracts import Tables
 from features.errors import InputError
-from features.settings import AttributeSettings, TargetSettings
+from features.settings import AttributeSettings, Entity, TargetSettings
 from features.titles import department
 
 __all__ = [
     "DERIVED",
+    "NOUNS",
     "PRODUCT_MARK",
     "entity_tables",
     "lead_and_product",
@@ -29,6 +30,13 @@ __all__ = [
     "without_derived",
 ]
 
+NOUNS: dict[Entity, str] = {
+    "lead": "leads",
+    "account": "accounts",
+    "product": "pairs of lead and product",
+    "customer": "customers",
+    "customer account": "customers",
+}
 PRODUCT_MARK = " | "
 DERIVED: dict[str, str] = {
     "product_offered": "category",

@@ -127,7 +127,7 @@ def shrunken_lines(
     --------
     >>> y, none = np.array([1.0, 1.0, 1.0, 0.0]), np.zeros(4)
     >>> shrunken_lines(none, none, y, np.zeros(4, dtype=np.int64), 2, (9.0, 0.0)).round(2).tolist()
-    [[1.07, 0.0], [0.0, 0.0]]
+    [[1.08, 0.0], [0.0, 0.0]]
     """
     precision = 1.0 / np.maximum(np.array(spread), _NO_SPREAD) ** 2
     found = np.zeros((n, 2))

@@ -102,7 +102,7 @@ def score(
     with ExitStack() as stack:
         tell = stack.enter_context(progress_lines(Console(stderr=True), "scoring"))
         chosen = chosen_bundle(loaded, model, bundle, stack)
-        others = {} if bundle or model else _champions(loaded, stack, tell)
+        others = {} if bundle or model else _champions(loaded, stack)
         run = score_project(loaded, chosen, place, moment_of(as_of), tell, others)
     if as_json:
         print_json(run.to_json())
@@ -111,18 +111,15 @@ def score(
     raise typer.Exit(max(run.exit_code, *(each.exit_code for each in run.targets.values()), 0))
 
 
-def _champions(project: Project, stack: ExitStack, tell: Callable[[str], None]) -> dict[str, Bundle]:
-    """Champions of the project's targets; a target without one is told and left out."""
+def _champions(project: Project, stack: ExitStack) -> dict[str, Bundle | None]:
+    """Champions of the project's targets, None where there is none yet."""
     from pipeline.tracking import champion_version
 
-    found: dict[str, Bundle] = {}
-    for name in project.targets:
-        part = project.for_target(name)
-        if champion_version(part) is None:
-            tell(f"target {name} has no champion yet, so it is not scored")
-        else:
-            found[name] = chosen_bundle(part, None, None, stack)
-    return found
+    parts = {name: project.for_target(name) for name in project.targets}
+    return {
+        name: None if champion_version(part) is None else chosen_bundle(part, None, None, stack)
+        for name, part in parts.items()
+    }
 
 
 def chosen_bundle(project: Project, model: str | None, folder: Path | None, stack: ExitStack) -> Bundle:
@@ -152,7 +149,7 @@ def _score_after(project: Project, trained: Trained) -> ScoreRun | None:
         if chosen is None:
             return None
         place = project.output_folder / "scores.parquet"
-        return score_project(project, chosen, place, None, tell, _champions(project, stack, tell))
+        return score_project(project, chosen, place, None, tell, _champions(project, stack))
 
 
 def moment_of(text: str | None, option: str = "--as-of") -> pd.Timestamp | None:
@@ -212,3 +209,5 @@ def _print_scores(run: ScoreRun) -> None:
             f"{name}: {part.rows_in:,} in = {part.scored:,} scored + {part.not_open:,} not open "
             f"+ {part.quarantined:,} quarantined (model {part.model_version}), {part.output}"
         )
+    for name, why in run.not_scored.items():
+        console.print(f"{name}: not scored: {why}", markup=False)

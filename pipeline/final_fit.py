@@ -56,7 +56,10 @@ def question_of(project: Project) -> dict[str, Any]:
 def is_same_question(question: dict[str, Any], project: Project) -> bool:
     """Whether a bundle's question is the project's; what a bundle from before a setting lacks has its default."""
     asked = question_of(project)
-    return {**question, "target": TargetSettings.model_validate(question["target"]).model_dump(mode="json")} == asked
+    return {
+        **question,
+        "target": TargetSettings.model_validate(question["target"]).model_dump(mode="json"),
+    } == asked
 
 
 @dataclass(frozen=True)

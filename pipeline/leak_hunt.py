@@ -10,6 +10,8 @@ from features.contracts import Tables
 from features.entities import entity_tables, target_of_leads
 from features.errors import InputError
 from features.points import resolve_rules
+from pipeline.audit.frames import lead_history
+from pipeline.audit.log_tests import suspect_event_types
 from pipeline.audit.result import Suspect
 from pipeline.audit.run import suspects_of
 from pipeline.config import Project
@@ -94,7 +96,12 @@ def _suspects_of_leads(project: Project, tables: Tables) -> tuple[Suspect, ...]:
         return suspects_of(project, tables)
     asked = target_of_leads(project.target)
     of_leads = project.model_copy(update={"target": asked})
-    return suspects_of(of_leads, entity_tables(tables.origin, asked, project.attributes))
+    found = suspects_of(of_leads, entity_tables(tables.origin, asked, project.attributes))
+    if not project.target.entity.startswith("customer"):
+        return found
+    # what a customer does comes after the lead's win by nature: it is judged by the customer's own outcomes
+    own = suspect_event_types(tables, lead_history(project, tables), project)
+    return (*(each for each in found if each.table != "events"), *own)
 
 
 def _refuse_stray_types(project: Project, tables: Tables) -> None:

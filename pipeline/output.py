@@ -22,7 +22,16 @@ import pyarrow.parquet
 
 from features.errors import OutputError
 
-__all__ = ["OPTIONAL", "SCHEMA", "SCHEMA_VERSION", "ScoreRows", "beside", "files_of", "publish", "scores_table"]
+__all__ = [
+    "OPTIONAL",
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "ScoreRows",
+    "beside",
+    "files_of",
+    "publish",
+    "scores_table",
+]
 
 SCHEMA_VERSION = 2
 ENDINGS = ("not_open.csv", "quarantine.csv", "manifest.json")

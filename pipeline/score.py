@@ -85,14 +85,16 @@ class ScoreRun:
     model_version: str
     exit_code: int
     targets: dict[str, ScoreRun] = field(default_factory=dict)
+    not_scored: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The keys that other programs rely on."""
-        of_targets = {"targets": {name: run.to_json() for name, run in self.targets.items()}}
+        found: dict[str, Any] = {name: run.to_json() for name, run in self.targets.items()}
+        of_targets = {"targets": found | {name: {"error": why} for name, why in self.not_scored.items()}}
         return {
             "rows_in": self.rows_in, "scored": self.scored, "not_open": self.not_open,
             "quarantined": self.quarantined, "output": str(self.output), "manifest": str(self.manifest),
-            "model_version": self.model_version, **(of_targets if self.targets else {}),
+            "model_version": self.model_version, **(of_targets if self.targets or self.not_scored else {}),
         }  # fmt: skip
 
 
@@ -211,14 +213,15 @@ def _limit_phrase(lead_points: float) -> str:
 
 def score_project(
     project: Project, bundle: Bundle, output: Path, as_of: pd.Timestamp | None, tell: Tell,
-    companions: Mapping[str, Bundle] | None = None,
+    companions: Mapping[str, Bundle | None] | None = None,
 ) -> ScoreRun:  # fmt: skip
     """Score all open leads, and what the project's targets ask of others, and publish the results.
 
     Parameters
     ----------
-    companions : bundles of the project's `targets` by name; each is scored into files beside the output,
-        `scores.NAME.parquet`, and what it says of a lead stands in the lead's row.
+    companions : bundles of the project's `targets` by name, None where there is no champion; each is scored into
+        files beside the output, `scores.NAME.parquet`, and what it says of a lead stands in the lead's row. A
+        target that can't be scored leaves the leads' scores alone; the manifest says why.
 
     Raises
     ------
@@ -232,13 +235,30 @@ def score_project(
     for path in (output, *outputs.values()):
         _refuse_inputs(project, path)
     found = score_rows(project, bundle, as_of, tell)
-    parts: dict[str, ScoredRows] = {}
-    for name, companion in (companions or {}).items():
-        tell(f"scoring {name}")
-        parts[name] = score_rows(project.for_target(name), companion, as_of, tell)
+    parts, lost = _scored_companions(project, companions or {}, as_of, tell)
+    found.warnings += [f"target {name} was not scored: {why}" for name, why in lost.items()]
     join_companions(found, parts)
     runs = {name: _published(part, outputs[name]) for name, part in parts.items()}
-    return replace(_published(found, output), targets=runs)
+    run = _published(found, output)
+    return replace(run, targets=runs, not_scored=lost, exit_code=3 if lost else run.exit_code)
+
+
+def _scored_companions(
+    project: Project, companions: Mapping[str, Bundle | None], as_of: pd.Timestamp | None, tell: Tell
+) -> tuple[dict[str, ScoredRows], dict[str, str]]:
+    """What the targets say, and why some say nothing."""
+    parts: dict[str, ScoredRows] = {}
+    lost: dict[str, str] = {}
+    for name, companion in companions.items():
+        tell(f"scoring {name}")
+        if companion is None:
+            lost[name] = "it has no champion yet (lead-scoring models, lead-scoring promote)"
+            continue
+        try:
+            parts[name] = score_rows(project.for_target(name), companion, as_of, tell)
+        except LeadScoringError as error:
+            lost[name] = str(error)
+    return parts, lost
 
 
 def score_rows(project: Project, bundle: Bundle, as_of: pd.Timestamp | None, tell: Tell) -> ScoredRows:

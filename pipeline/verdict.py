@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from scipy.special import expit
 
+from features.entities import NOUNS
 from models.evaluation import Evaluation
 from models.gate import Check
 from models.intervals import bootstrap_intervals
@@ -33,8 +34,9 @@ def verdict_words(
     if verdict != "refused":
         size = evaluation.sizes["test"]
         words.append(
-            f"{finding(evaluation, dataset)} That was measured on {size.rows:,} rows of {size.leads:,} leads that "
-            f"the model had not seen; {size.conversions:,} of the rows converted."
+            f"{finding(evaluation, dataset)} That was measured on {size.rows:,} rows of {size.leads:,} "
+            f"{NOUNS[dataset.sources.target.entity]} that the model had not seen; "
+            f"{size.conversions:,} of the rows converted."
         )
         words += [each.words for each in evaluation.calibration_checks if each.status != "passed"]
     words += _moved(evaluation)
@@ -84,7 +86,8 @@ def _not_won(dataset: Dataset) -> list[str]:
     if not dataset.not_won:
         return []
     listed = ", ".join(f"{name} {count:,}" for name, count in dataset.not_won.items())
-    return [f"Outcomes that ended a lead without a win: {listed}."]
+    whom = {"lead": "a lead", "account": "a person"}.get(dataset.sources.target.entity, "one")
+    return [f"Outcomes that ended {whom} without a win: {listed}."]
 
 
 def _left_aside(dataset: Dataset) -> list[str]:

@@ -170,6 +170,23 @@ def test_a_bundle_of_accounts_scores_without_any_store(sold: Sold, tmp_path: Pat
     assert load_bundle(bundle).sources.target.entity == "account"
 
 
+def test_a_target_without_a_champion_leaves_the_leads_scores_alone(sold: Sold, tmp_path: Path) -> None:
+    project, output = sold.project.with_name("one-more.toml"), tmp_path / "scores.parquet"
+    more = '[targets.later]\nentity = "account"\nhorizon = "60d"\n\n[targets.accounts]'
+    project.write_text(
+        sold.project.read_text(encoding="utf-8").replace("[targets.accounts]", more), encoding="utf-8"
+    )
+
+    run = run_command("score", "-p", project, "-o", output, "--json")
+
+    assert run.code == 3
+    assert "no champion yet" in run.json["targets"]["later"]["error"]
+    assert any("target later was not scored" in each for each in manifest(output)["warnings"])
+    found = pq.read_table(output).to_pandas()
+    assert found["probability"].tolist() == sold.table("scores")["probability"].tolist()
+    assert found["account_score"].notna().any()
+
+
 def test_an_unknown_target_is_refused_with_the_nearest_name(sold: Sold) -> None:
     with pytest.raises(ConfigError, match=r"no target 'account'\. Did you mean 'accounts'"):
         load_project(sold.project).for_target("account")
