@@ -6,12 +6,16 @@
     python benchmarks/truth.py small --seeds 1 2 3 4 5
     python benchmarks/truth.py coverage --leads 3000 --seeds $(seq 100)
     python benchmarks/truth.py capacity --leads 7000 --seeds $(seq 50)
+    python benchmarks/truth.py targets --leads 12000 --seeds 1 2 3
+    python benchmarks/truth.py half_lives --leads 7000 --seeds 1 2 3 4 5
+    python benchmarks/truth.py segments --leads 12000 --seeds 1 2 3
 
 oracle: how near to P(win within the horizon | everything observable before as_of), by the exact filter of the world.
 shuffled: how often noise is taken for a model. clean: what the leak hunt leaves out by mistake where nothing leaks.
 small: which rung few conversions choose, and whether it loses to the points table. coverage: how often the 95 %
 intervals of the test hold the truth, which is read off another, large world. capacity: how often entries and
-conversions of later months lie in the intervals promised for a capacity. Nothing here is read before a model
+conversions of later months lie in the intervals promised for a capacity. targets, half_lives, segments: accounts,
+lead x product, customers, decay and tiers against their own truths. Nothing here is read before a model
 is judged.
 """
 
@@ -32,6 +36,7 @@ import numpy as np
 from scipy.special import expit
 
 from benchmarks.capacity import capacity, concluded
+from benchmarks.ways import ENDINGS_OF_WAYS, half_lives, segments, targets
 
 if TYPE_CHECKING:
     from features.catalogue import Catalogue
@@ -196,15 +201,18 @@ def coverage(folder: Path, leads: int, seed: int) -> Figures:
 
 CAMPAIGNS: dict[str, Callable[[Path, int, int], Figures]] = {
     "oracle": oracle, "shuffled": shuffled, "clean": clean, "small": small, "coverage": coverage,
-    "capacity": capacity,
+    "capacity": capacity, "targets": targets, "half_lives": half_lives, "segments": segments,
 }  # fmt: skip
+
+
+ENDINGS: dict[str, Callable[[list[Figures]], str]] = {"capacity": concluded, **ENDINGS_OF_WAYS}
 
 
 def conclusion(name: str, rows: list[Figures]) -> str:
     """The campaign in a sentence."""
     n = len(rows)
-    if name == "capacity":
-        return concluded(rows)
+    if name in ENDINGS:
+        return ENDINGS[name](rows)
     if name == "shuffled":
         return f"{sum(not row['refused'] for row in rows)} of {n} worlds without signal were accepted."
     if name == "clean":

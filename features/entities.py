@@ -15,7 +15,7 @@ import pandas as pd
 
 from features.contracts import Tables
 from features.errors import InputError
-from features.settings import AttributeSettings, Entity, TargetSettings
+from features.settings import AttributeSettings, Entity, Kind, TargetSettings
 from features.titles import department
 
 __all__ = [
@@ -38,11 +38,14 @@ NOUNS: dict[Entity, str] = {
     "customer account": "customers",
 }
 PRODUCT_MARK = " | "
-DERIVED: dict[str, str] = {
-    "product_offered": "category",
-    "asked_for_product": "boolean",
-    "first_product": "category",
-    "first_amount": "number",
+OF_PRODUCTS = {"product_offered": "category", "asked_for_product": "boolean"}
+OF_CUSTOMERS = {"first_product": "category", "first_amount": "number"}
+DERIVED: dict[Entity, dict[str, str]] = {
+    "lead": {},
+    "account": {},
+    "product": OF_PRODUCTS,
+    "customer": OF_CUSTOMERS,
+    "customer account": OF_CUSTOMERS,
 }
 ABOUT, OTHERWISE = "this product", "another product"
 ANOTHER = "won another product"
@@ -101,19 +104,19 @@ def entity_tables(tables: Tables, target: TargetSettings, attributes: AttributeS
     return _customers(leads, target)
 
 
-def with_derived(attributes: AttributeSettings, tables: Tables) -> AttributeSettings:
+def with_derived(attributes: AttributeSettings, tables: Tables, entity: Entity) -> AttributeSettings:
     """The attributes with those that the entity's tables bring along, fixed since its creation."""
     group = attributes.at_creation.model_dump()
-    for name, kind in DERIVED.items():
+    for name, kind in DERIVED[entity].items():
         if name in tables.leads.columns and tables.leads[name].notna().any() and name not in group[kind]:
             group[kind] = (*group[kind], name)
     return attributes.model_copy(update={"at_creation": type(attributes.at_creation)(**group)})
 
 
-def without_derived(attributes: AttributeSettings) -> AttributeSettings:
-    """The attributes that stand in the files."""
+def without_derived(attributes: AttributeSettings, entity: Entity) -> AttributeSettings:
+    """The attributes that stand in the files; other entities' names may be a file's own."""
     group = {
-        kind: tuple(name for name in names if name not in DERIVED)
+        kind: tuple(name for name in names if name not in DERIVED[entity])
         for kind, names in attributes.at_creation.model_dump().items()
     }
     return attributes.model_copy(update={"at_creation": type(attributes.at_creation)(**group)})
@@ -135,6 +138,7 @@ def _accounts(
     tables: Tables, outcomes: pd.DataFrame, target: TargetSettings, attributes: AttributeSettings
 ) -> Tables:
     people = tables.leads[tables.leads["account_id"].notna()]
+    people_since = people.set_index("lead_id")["created_at"]
     if people.empty:
         raise InputError(
             f"None of the {len(tables.leads):,} leads has an account_id, so there are no accounts to score. Map the "
@@ -143,18 +147,20 @@ def _accounts(
     made = people.groupby("account_id", sort=True)["created_at"].min().reset_index()
     leads = made.assign(lead_id=made["account_id"])[["lead_id", "created_at", "account_id"]]
     account_of = people.set_index("lead_id")["account_id"]
+    # what somebody did before anybody knew that person was not known of the account, however old that is
+    known = tables.events[tables.events["occurred_at"] >= tables.events["lead_id"].map(people_since)]
     events = pd.concat(
         [
-            _by_account(tables.events, account_of).assign(
-                channel=_roles(tables.events["lead_id"], people, attributes)
-            ),
+            _by_account(known, account_of).assign(channel=_roles(known["lead_id"], people, attributes)),
             _people_events(people, _spells_ends(tables, target), target, attributes),
             _stage_events(tables.field_changes, account_of, attributes),
         ],
         ignore_index=True,
     )
     events = events[events["lead_id"].notna()].reset_index(drop=True)
-    changes = tables.field_changes[tables.field_changes["account_id"].notna()].reset_index(drop=True)
+    # the people's own changes are events; an account may bear the id of a lead
+    changes = tables.field_changes
+    changes = changes[changes["account_id"].notna() & changes["lead_id"].isna()].reset_index(drop=True)
     found = _by_account(outcomes, account_of)
     return _entity(
         tables,
@@ -165,13 +171,23 @@ def _accounts(
     )
 
 
+def _fixed(attributes: AttributeSettings) -> dict[str, Kind]:
+    """Kinds of the attributes that hold since creation; today's value would tell what came after as_of."""
+    since = attributes.availability()
+    return {
+        name: kind
+        for name, kind in attributes.kinds().items()
+        if since[name] == "at_creation" or (since[name] == "current" and name in attributes.waived)
+    }
+
+
 def _by_account(frame: pd.DataFrame, account_of: pd.Series) -> pd.DataFrame:
     return frame.assign(lead_id=frame["lead_id"].map(account_of).astype(frame["lead_id"].dtype))
 
 
 def _roles(lead_id: pd.Series, people: pd.DataFrame, attributes: AttributeSettings) -> pd.Series:
     """Department of the person behind each lead id, where a job title tells it."""
-    titles = [n for n, k in attributes.kinds().items() if k == "job_title" and n in people.columns]
+    titles = [n for n, k in _fixed(attributes).items() if k == "job_title" and n in people.columns]
     if not titles:
         return pd.Series(np.nan, index=lead_id.index, dtype="str")
     codes, unique = pd.factorize(people[titles[0]], use_na_sentinel=True)
@@ -231,14 +247,33 @@ def _products(tables: Tables, target: TargetSettings, attributes: AttributeSetti
             f"{sorted(str(each) for each in there)[:12]} in the target's section, as the wins name them."
         )
     own = own_outcomes(tables.outcomes, target)
+    _refuse_other_spelling(own.loc[own["outcome"].isin(target.won), "product"], target)
     parts = [_of_product(tables, own, product, target, attributes) for product in target.products]
     frames = {
         name: pd.concat([part[name] for part in parts], ignore_index=True)
         for name in ("leads", "events", "outcomes", "field_changes")
     }
+    changes = tables.field_changes
+    of_accounts = changes[changes["lead_id"].isna() & changes["account_id"].notna()]
+    frames["field_changes"] = pd.concat([frames["field_changes"], of_accounts], ignore_index=True)
     order = frames["leads"].sort_values(["lead_id"], kind="stable").index
     frames["leads"] = frames["leads"].loc[order].reset_index(drop=True)
     return _entity(tables, **frames)
+
+
+def _refuse_other_spelling(won: pd.Series, target: TargetSettings) -> None:
+    """A product that the wins write otherwise would never be won, in silence."""
+    there = {str(each).strip().casefold(): str(each) for each in won.dropna().unique()}
+    stray = [
+        (each, there[plain])
+        for each in target.products
+        if (plain := each.strip().casefold()) in there and not (won == each).any()
+    ]
+    if stray:
+        raise InputError(
+            f"{len(stray)} of {len(target.products)} products are written otherwise in the wins; the first is "
+            f"'{stray[0][0]}', which they call '{stray[0][1]}'. Write products as the outcomes do."
+        )
 
 
 def _of_product(
@@ -247,10 +282,9 @@ def _of_product(
     mark = PRODUCT_MARK + product
     leads = tables.leads.assign(lead_id=tables.leads["lead_id"] + mark, product_offered=product)
     # colleagues are people, not products; the account stays for its own fields and for the clusters
-    leads["account_id"] = leads["account_id"].fillna(tables.leads["lead_id"])
-    asked = _asked_for(tables.leads, product, target, attributes)
-    if asked is not None:
-        leads["asked_for_product"] = asked
+    # (with the mark, for a lead and an account may bear the same id)
+    leads["account_id"] = leads["account_id"].fillna(tables.leads["lead_id"] + PRODUCT_MARK)
+    leads["asked_for_product"] = _asked_for(tables.leads, product, target, attributes)
     since = target.on_offer_since.get(product)
     if since is not None:
         start = pd.Timestamp(since, tz="UTC").as_unit("us")
@@ -279,17 +313,18 @@ def _of_product(
 
 def _asked_for(
     leads: pd.DataFrame, product: str, target: TargetSettings, attributes: AttributeSettings
-) -> pd.Series | None:
+) -> pd.Series:
     """1 where a recorded interest names this product, 0 where it names another, NaN where it is silent."""
     plain = {each.strip().casefold() for each in target.products}
-    for name, kind in attributes.kinds().items():
-        if kind != "category" or name not in leads.columns or name in DERIVED:
+    for name, kind in _fixed(attributes).items():
+        if kind != "category" or name not in leads.columns or name in OF_PRODUCTS:
             continue
         text = leads[name].astype("str").str.strip().str.casefold()
-        if text.isin(plain).mean() > 0.5:
+        # of the values told: a small export with few of them is read as the large one was
+        if text.isin(plain).sum() > 0.5 * text.notna().sum():
             is_own = (text == product.strip().casefold()).astype(np.float64)
             return is_own.where(text.isin(plain), np.nan)
-    return None
+    return pd.Series(np.nan, index=leads.index)
 
 
 def _customers(tables: Tables, target: TargetSettings) -> Tables:
@@ -302,8 +337,9 @@ def _customers(tables: Tables, target: TargetSettings) -> Tables:
         )
     leads = tables.leads[tables.leads["lead_id"].isin(first.index)].reset_index(drop=True)
     mine = first.reindex(leads["lead_id"])
+    delay = pd.Timedelta(target.outcome_delay, unit="us").as_unit("us")
     leads = leads.assign(
-        created_at=mine["occurred_at"].to_numpy(),
+        created_at=(mine["occurred_at"] + delay).to_numpy(),
         first_amount=mine["amount"].to_numpy(dtype=np.float64),
         first_product=mine["product"].to_numpy(),
     )
@@ -311,8 +347,8 @@ def _customers(tables: Tables, target: TargetSettings) -> Tables:
         tables.leads["created_at"].dtype
     )
     outcomes = own_outcomes(tables.outcomes, target)
-    rest = tables.outcomes[~_unnamed(tables.outcomes) & (tables.outcomes["target"] != target.name)]
-    delay = pd.Timedelta(target.outcome_delay, unit="us").as_unit("us")
+    is_own = (tables.outcomes["target"] == target.name) | tables.outcomes["outcome"].isin(target.also_ends)
+    rest = tables.outcomes[~_unnamed(tables.outcomes) & ~is_own]
     history = pd.DataFrame(
         {"lead_id": rest["lead_id"], "occurred_at": rest["occurred_at"] + delay,
          "event_type": rest["outcome"], "product": rest["product"], "value": rest["amount"]}

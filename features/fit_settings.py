@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -54,6 +55,8 @@ class ProfileRule(Settings):
             raise ValueError(f"'{bound}' is no seniority; {cure}")
         if not is_seniority and isinstance(bound, str):
             raise ValueError(f"'{bound}' is no number; only the bounds of a .seniority are names")
+        if not is_seniority and math.isnan(float(bound)):
+            raise ValueError(f"a bound of the profile's rule for '{self.attribute}' is no number: nan")
 
     @property
     def low(self) -> float | None:

@@ -51,7 +51,7 @@ def describe_implicit(view: RowView, sources: FeatureSources) -> list[Feature]:
             )
         )
     for channel in _frequent_channels(view):
-        words = f"{channel} activity"
+        words = sources.features.words.get(f"channel:{channel}", f"{channel} activity")
         found.append(
             Feature(
                 "implicit", f"channel:{channel}", "count", longest, "count", 0, f"channel:{channel}", words

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from features.durations import Duration, format_duration, parse_duration
+from features.titles import DEPARTMENTS
 
 __all__ = [
     "POINTS_SHEET",
@@ -191,6 +192,27 @@ class TargetSettings(Settings):
             raise ValueError(f"on offer, but not among products: {', '.join(stray)}")
         if len(set(self.products)) < len(self.products):
             raise ValueError("a product is listed twice")
+        never = [each for each in self.on_offer_since if self._is_gone_before(each)]
+        if never:
+            raise ValueError(
+                f"'{never[0]}' must go after it came: on_offer_until lies at or before on_offer_since"
+            )
+        marked = [each for each in self.products if " | " in each or not each.strip()]
+        if marked:  # ids are "LEAD | PRODUCT", read from the right
+            raise ValueError(f"a product needs a name without ' | ' in it; got {marked[0]!r}")
+        return self
+
+    def _is_gone_before(self, product: str) -> bool:
+        until = self.on_offer_until.get(product)
+        return until is not None and until <= self.on_offer_since[product]
+
+    @model_validator(mode="after")
+    def _known_roles(self) -> TargetSettings:
+        stray = [role for role in self.roles if role not in DEPARTMENTS]
+        if stray:
+            near = difflib.get_close_matches(stray[0].casefold(), DEPARTMENTS, n=1, cutoff=0.5)
+            cure = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(DEPARTMENTS)}"
+            raise ValueError(f"roles: '{stray[0]}' is no department that job titles tell; {cure}")
         return self
 
 
@@ -234,7 +256,7 @@ class FeatureSettings(Settings):
     funnel: bool = False
     funnel_window: PositiveDuration = parse_duration("30d")
     funnel_change: PositiveDuration = parse_duration("7d")
-    re_engaged_after: Annotated[Duration, Field(ge=parse_duration("7d"))] | None = None
+    re_engaged_after: Duration | None = None
     missing_flags: bool = True
     words: dict[str, str] = {}
 
@@ -245,6 +267,14 @@ class FeatureSettings(Settings):
             twice = [span for place, span in enumerate(spans) if span in spans[:place]]
             if twice:
                 raise ValueError(f"{name} lists {format_duration(twice[0])} twice")
+        return self
+
+    @model_validator(mode="after")
+    def _long_silence(self) -> FeatureSettings:
+        if self.re_engaged_after is not None and self.re_engaged_after < parse_duration("7d"):
+            raise ValueError(
+                f"re_engaged_after must be at least 7d; got {format_duration(self.re_engaged_after)}"
+            )
         return self
 
     @model_validator(mode="after")

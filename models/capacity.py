@@ -201,7 +201,7 @@ def line_for(paths: Paths, capacity: float, rules: BandRules) -> float:
     if most == capacity:
         return above
     raise InputError(
-        f"No line lets in {capacity:g} leads a week: at most {most:.4g} entered any band in the "
+        f"No line lets in {capacity:g} leads a week: at most {most:.3g} entered any band in the "
         f"{_weeks(paths, rules)} weeks replayed. Ask for fewer."
     )
 

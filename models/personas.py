@@ -13,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from features.catalogue import Catalogue, Feature
 from features.explicit import UNKNOWN
+from features.profile import SHARE_MET
 
 __all__ = ["PersonaColumn", "Personas", "learn_personas", "matched_names"]
 
@@ -22,6 +23,7 @@ MOST_ROWS, SILHOUETTE_ROWS = 10_000, 1_500
 STARTS, MOST_STEPS = 8, 100
 LEAST_STABLE = 0.6  # agreement of two halves' clusters, as an adjusted Rand index
 MATCH_SHARE = 0.5  # a persona keeps its name within this share of the way to its nearest neighbour
+LEAST_APART = 0.2  # deviations off the mean from which a further feature is named: a small effect
 _DIGITS = 6
 _COUNTS = frozenset({"count", "days", "number"})
 _SKIPPED_OPS = frozenset({"missing", "ever", "days_active", "breadth", "products"})
@@ -173,6 +175,7 @@ def _columns(
             or not (is_wanted or is_activity)
             or feature.source == "any"
             or feature.source.startswith("stage:")
+            or (feature.group == SHARE_MET.group and feature.op != SHARE_MET.op)
         ):
             continue
         axes = _axes(feature, X[:, place])
@@ -193,7 +196,9 @@ def _axes(feature: Feature, values: Float64) -> list[PersonaColumn]:
         known = known[np.isfinite(known)]
         width = float(known.std()) if len(known) else 0.0
         is_flag = feature.unit == "flag"
-        ends = (words, f"not {words}") if is_flag else (f"many {words}", f"few {words}")
+        is_mass = words.endswith("activity")
+        much, little = ("much", "little") if is_mass else ("many", "few")
+        ends = (words, f"not {words}") if is_flag else (f"{much} {words}", f"{little} {words}")
         if feature.op == "decision_maker":
             ends = ("decision makers", "no decision makers")
         if feature.family == "explicit" and not is_flag:
@@ -313,17 +318,20 @@ def _best_size(Z: Float64, sizes: Sequence[int], rng: np.random.Generator) -> in
 
 
 def _names(columns: Sequence[PersonaColumn], centres: Float64) -> tuple[str, ...]:
-    """What most sets each persona apart, in words: two features, a third where two personas share them."""
+    """What most sets each persona apart, in words: two features that do, a third where two personas share them."""
     deviation = np.array([c.deviation for c in columns])
     off = (centres - np.array([c.mean for c in columns])) / deviation
     names: list[str] = []
     for row in off:
-        ranked = np.argsort(-np.where(row > 0, np.abs(row), 0.5 * np.abs(row)), kind="stable")
+        weight = np.where(row > 0, np.abs(row), 0.5 * np.abs(row))
+        ranked = np.argsort(-weight, kind="stable")
         words: list[str] = []
         used: set[str] = set()
         for place in ranked.tolist():
             column = columns[place]
             source = column.feature.split("__")[1]
+            if words and weight[place] < LEAST_APART:
+                break
             if source not in used:
                 used.add(source)
                 words.append(column.about[0 if row[place] > 0 else 1])

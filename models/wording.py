@@ -163,12 +163,18 @@ class Wording:
 
     def _of_funnel(self, feature: Feature, values: Values) -> str:
         depth = int(values["depth", feature.span])
-        if depth == 0:
+        since, change = next((span, v) for (op, span), v in values.items() if op != "depth")
+        stage = self.phrases.text(f"level.funnel.{STAGES[depth - 1]}") if depth else ""
+        if math.isnan(change):
+            span = self._span(since)
+            if not depth:
+                return self.phrases.text("funnel.new_none", span=span)
+            return self.phrases.text("funnel.new", span=span, stage=stage)
+        if not depth:
             return self.phrases.text("funnel.none", span=self._span(feature.span))
-        change = next((v for (op, _), v in values.items() if op != "depth"), math.nan)
-        moved = "new" if math.isnan(change) else "up" if change > 0 else "down" if change < 0 else "same"
-        stage = self.phrases.text(f"level.funnel.{STAGES[depth - 1]}")
-        return self.phrases.text(f"funnel.{moved}", stage=stage)
+        return self.phrases.text(
+            f"funnel.{'up' if change > 0 else 'down' if change < 0 else 'same'}", stage=stage
+        )
 
     def _back(self, count: float) -> str:
         """Whether the lead was active in the last 7 days after a long silence."""

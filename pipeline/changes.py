@@ -133,9 +133,10 @@ def changes(
 def _open_at_both(data: Prepared, t0: int, t1: int) -> dict[str, int]:
     """Positions by id of the leads whose spell was open at t0 and still is at t1."""
     assert data.spells is not None
-    rows = open_examples(data.spells, t0)
+    # of an account the spells of its people, which overlap
+    is_open = (data.spells.start < t0) & (data.spells.end >= t1)
+    lead = np.unique(data.spells.lead[is_open])
     ids = data.leads["lead_id"].to_numpy(dtype=object)
-    lead = rows.lead[rows.spell_end >= t1]
     return {str(name): place for name, place in zip(ids[lead], lead.tolist(), strict=True)}
 
 
@@ -150,6 +151,8 @@ def _rows(data: Prepared, t0: int, lead_ids: Sequence[str]) -> Examples:
 def _points_of_mixtures(bundle: Bundle, data: Prepared, t0: int, t1: int, lead_ids: Sequence[str]) -> Float64:
     """(8, n) points of every mixture of time, events and fields, by bit mask."""
     rows = _rows(data, t0, lead_ids)
+    # an account is as old as the first of its people who are open: who has left meanwhile is an event
+    start = {False: rows.spell_start, True: _rows(data, t1, lead_ids).spell_start}
     found = np.empty((8, len(rows)))
     for mask in range(8):
         state, as_of = as_if(
@@ -160,7 +163,7 @@ def _points_of_mixtures(bundle: Bundle, data: Prepared, t0: int, t1: int, lead_i
             events=bool(mask & _EVENTS),
             fields=bool(mask & _FIELDS),
         )
-        at = replace(rows, as_of=np.full(len(rows), as_of))
+        at = replace(rows, as_of=np.full(len(rows), as_of), spell_start=start[bool(mask & _EVENTS)])
         X = build_features(state, at, bundle.scorer.catalogue, bundle.sources)
         found[mask] = bundle.scorer.points(bundle.scorer.margin(X), X)
     return found

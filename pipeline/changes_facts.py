@@ -219,14 +219,17 @@ def require_open(data: Prepared, lead_id: str, since: int, as_of: int) -> None:
     if len(mine) == 0:
         came = moment_text(int(spells.start[spells.lead == lead][0]))
         raise InputError(f"Lead '{lead_id}' came in at {came}, so it has no score at {moment_text(as_of)}.")
-    start, end = int(spells.start[mine[-1]]), int(spells.end[mine[-1]])
+    # people of an account overlap: it is open while one of them is, since the one who came first of those
+    still = mine[spells.end[mine] >= as_of]
+    chosen = still[0] if len(still) else mine[np.argmax(spells.end[mine])]
+    start, end = int(spells.start[chosen]), int(spells.end[chosen])
     if end < as_of:
         raise InputError(
             f"Lead '{lead_id}' was closed at {moment_text(end)}, so it has no score at {moment_text(as_of)}. "
             "Compare moments before it was closed."
         )
     if start >= since:
-        event = "came in" if len(mine) == 1 else "was opened again"
+        event = "came in" if chosen == mine[0] else "was opened again"
         raise InputError(
             f"Lead '{lead_id}' {event} at {moment_text(start)}, so there is nothing to compare from "
             f"{moment_text(since)} on. Give a later --since."

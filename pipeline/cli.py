@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from features.errors import ConfigError, InputError, LeadScoringError, OutputError
-from pipeline import cli_bands, cli_registry, cli_runs, cli_scorecard
+from pipeline import cli_bands, cli_ledger, cli_registry, cli_runs, cli_scorecard
 from pipeline.cli_options import (
     DEFAULT_PROJECT,
     AsOfOption,
@@ -221,6 +221,7 @@ for _command in (
     app.command()(_command)
 app.command()(cli_bands.bands)
 app.command()(cli_scorecard.scorecard)
+cli_ledger.register(app)
 
 
 def _write(path: Path, text: str) -> None:

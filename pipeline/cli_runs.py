@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +26,7 @@ from pipeline.cli_options import (
     print_json,
     project_of,
 )
-from pipeline.console import plain_console, progress_lines
+from pipeline.console import plain_console, printable, progress_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,12 +45,16 @@ def train(
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Train, judge, track and register a model, and one for each target; refuse what is no better than chance."""
-    from pipeline.train import train_project
-
     loaded = project_of(project, data, target)
     with progress_lines(Console(stderr=True), "training") as tell:
-        trained = train_project(loaded, tell)
-        others = {name: _train_target(loaded, name, tell) for name in loaded.targets}
+        trained = _trained(loaded, tell)
+        others = {
+            name: _trained(loaded.for_target(name), partial(_tell_of, tell, name)) for name in loaded.targets
+        }
+    if isinstance(trained, LeadScoringError):
+        if not as_json:
+            _print_targets(others, project)
+        raise trained
     run = _score_after(loaded, trained) if then_score else None
     if as_json:
         found = trained.to_json() | ({"score": run.to_json()} if run else {})
@@ -60,30 +65,46 @@ def train(
         print_json(found | ({"targets": named} if named else {}))
     else:
         _print_verdict(trained, project, target)
-        for name, each in others.items():
-            _print_target(name, each, project)
+        _print_targets(others, project)
         if run:
             _print_scores(run)
-    raise typer.Exit(8 if trained.record.verdict == "refused" else 3 if trained.record.quarantined else 0)
+    raise typer.Exit(_train_code(trained, others, run))
 
 
-def _train_target(project: Project, name: str, tell: Callable[[str], None]) -> Trained | LeadScoringError:
-    """The training of one target; what is wrong with it does not undo the others."""
+def _train_code(
+    trained: Trained, others: Mapping[str, Trained | LeadScoringError], run: ScoreRun | None
+) -> int:
+    """Exit code of a training: 8 refused, 3 where records or a whole target were left out, of the scores, too."""
+    if trained.record.verdict == "refused":
+        return 8
+    is_partial = trained.record.quarantined or any(
+        isinstance(each, LeadScoringError) for each in others.values()
+    )
+    return max(3 if is_partial else 0, run.exit_code if run else 0)
+
+
+def _trained(project: Project, tell: Callable[[str], None]) -> Trained | LeadScoringError:
+    """A training, or what is wrong with it: that does not undo the others."""
     from pipeline.train import train_project
 
     try:
-        return train_project(project.for_target(name), lambda words: tell(f"{name}: {words}"))
+        return train_project(project, tell)
     except LeadScoringError as error:
         return error
 
 
-def _print_target(name: str, found: Trained | LeadScoringError, project: Path) -> None:
+def _tell_of(tell: Callable[[str], None], name: str, words: str) -> None:
+    tell(f"{name}: {words}")
+
+
+def _print_targets(found: Mapping[str, Trained | LeadScoringError], project: Path) -> None:
     console = plain_console()
-    console.print(f"\nTarget {name}", style="bold")
-    if isinstance(found, LeadScoringError):
-        console.print(f"not trained: {found}", markup=False)
-    else:
-        _print_verdict(found, project, name)
+    for name, each in found.items():
+        console.print(f"\nTarget {name}", style="bold")
+        if isinstance(each, LeadScoringError):
+            console.print(printable(f"not trained: {each}"))
+        else:
+            _print_verdict(each, project, name)
 
 
 def score(
@@ -111,15 +132,17 @@ def score(
     raise typer.Exit(max(run.exit_code, *(each.exit_code for each in run.targets.values()), 0))
 
 
-def _champions(project: Project, stack: ExitStack) -> dict[str, Bundle | None]:
-    """Champions of the project's targets, None where there is none yet."""
+def _champions(project: Project, stack: ExitStack) -> dict[str, Bundle | LeadScoringError | None]:
+    """Champions of the project's targets, None where there is none yet, what is wrong with one that can't be read."""
     from pipeline.tracking import champion_version
 
-    parts = {name: project.for_target(name) for name in project.targets}
-    return {
-        name: None if champion_version(part) is None else chosen_bundle(part, None, None, stack)
-        for name, part in parts.items()
-    }
+    def champion(part: Project) -> Bundle | LeadScoringError | None:
+        try:
+            return None if champion_version(part) is None else chosen_bundle(part, None, None, stack)
+        except LeadScoringError as error:
+            return error
+
+    return {name: champion(project.for_target(name)) for name in project.targets}
 
 
 def chosen_bundle(project: Project, model: str | None, folder: Path | None, stack: ExitStack) -> Bundle:
@@ -175,9 +198,9 @@ def _print_verdict(trained: Trained, project: Path, target: str | None) -> None:
     console = plain_console()
     which = f" --target {target}" if target else ""
     first, *others = trained.record.words
-    console.print(first, style="bold")
+    console.print(printable(first), style="bold")
     for line in others:
-        console.print(f"- {line}")
+        console.print(printable(f"- {line}"))
     bundle = trained.folder / "bundle"
     console.print(f"\nReport:     {trained.report}")
     if trained.record.bundle is not None:
@@ -204,10 +227,12 @@ def _print_scores(run: ScoreRun) -> None:
         f"+ {run.quarantined:,} quarantined (model {run.model_version})"
     )
     console.print(f"Scores:     {run.output}\nManifest:   {run.manifest}")
+    if run.ledger_run:
+        console.print(f"Ledger:     run {run.ledger_run[:12]}")
     for name, part in run.targets.items():
         console.print(
             f"{name}: {part.rows_in:,} in = {part.scored:,} scored + {part.not_open:,} not open "
             f"+ {part.quarantined:,} quarantined (model {part.model_version}), {part.output}"
         )
     for name, why in run.not_scored.items():
-        console.print(f"{name}: not scored: {why}", markup=False)
+        console.print(printable(f"{name}: not scored: {why}"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from features.asof import microseconds
+from features.asof import NEVER, microseconds
 from features.entities import lead_and_product
 from features.titles import department
 
@@ -72,7 +72,9 @@ def _buying_groups(part: ScoredRows, of_leads: ScoredRows | None) -> None:
     people = part.tables.origin.leads
     people = people[people["account_id"].notna() & (microseconds(people["created_at"]) < part.leads.as_of)]
     events = part.tables.origin.events
-    known = events[microseconds(events["occurred_at"]) < part.leads.as_of]
+    recorded = microseconds(events["recorded_at"])
+    is_late = (recorded != NEVER) & (recorded >= part.leads.as_of)
+    known = events[(microseconds(events["occurred_at"]) < part.leads.as_of) & ~is_late]
     is_active = people["lead_id"].isin(known.loc[known["occurred_at"] >= as_of - RECENT, "lead_id"])
     ids, optional = part.rows.lead_id, part.rows.optional
     optional["account_id"] = list(ids)

@@ -44,6 +44,7 @@ from pipeline.config_faults import all_faults
 from pipeline.points_file import with_points_file
 from pipeline.sections import (
     DataSettings,
+    LedgerSettings,
     ProjectWording,
     ReportSettings,
     ScoreSettings,
@@ -64,6 +65,10 @@ __all__ = [
 ]
 
 OF_LEADS = ("points", "tiers", "personas", "overrides", "fit")  # sections that other entities do without
+WORDS_OF_PRODUCTS = {
+    "channel:this product": "activity on this product",
+    "channel:another product": "activity on other products",
+}
 ROOT = "(folder of the file)"  # set by load_project; `root` in a file is an unknown key
 
 
@@ -95,6 +100,7 @@ class Project(Settings):
     report: ReportSettings = ReportSettings()
     score: ScoreSettings = ScoreSettings()
     tracking: TrackingSettings = TrackingSettings()
+    ledger: LedgerSettings = LedgerSettings()
     wording: ProjectWording = ProjectWording()
     root: Path = Field(default=Path(), exclude=True, validation_alias=ROOT)
 
@@ -117,6 +123,12 @@ class Project(Settings):
         if self.targets and self.snapshots.mode == "static":
             raise ValueError(
                 "targets need outcomes with moments; a flat export (snapshots.mode = 'static') has one"
+            )
+        taken = sorted({"not_open", "quarantine", "manifest", "models"} & set(self.targets))
+        if taken or any(not name.strip(".") for name in self.targets):
+            raise ValueError(
+                f"targets.{taken[0] if taken else '.'}: a target's scores lie beside the leads' under its name, and "
+                "this name is taken; give it another"
             )
         for name in self.targets:
             self.for_target(name)
@@ -192,6 +204,7 @@ class Project(Settings):
             for key in OF_LEADS
             if key in type(self).model_fields
         }
+        words = {**(WORDS_OF_PRODUCTS if target.entity == "product" else {}), **self.features.words}
         tracking = {"uri": self.tracking_uri, "registered_model": f"{self.tracking.registered_model}_{name}"}
         return self.model_copy(
             update={
@@ -200,7 +213,7 @@ class Project(Settings):
                 "output": f"{self.output}/{name}",
                 "target": target,
                 "targets": {},
-                "features": self.features.model_copy(update={"families": families}),
+                "features": self.features.model_copy(update={"families": families, "words": words}),
                 "tracking": self.tracking.model_copy(update=tracking),
             }
         )
@@ -221,13 +234,14 @@ class Project(Settings):
     def plain_settings(self) -> dict[str, Any]:
         """The resolved settings as JSON values.
 
-        Left out are the store's address (a password?), names of staff, phrases and overrides: they make no score.
+        Left out are addresses of stores (a password?), names of staff, phrases, overrides: none makes a score.
         """
         settings: dict[str, Any] = self.model_dump(mode="json")
         settings["tracking"].pop("uri", None)
         settings["events"].pop("internal_values", None)
         settings["wording"].pop("phrases", None)
         settings.pop("overrides", None)
+        settings.pop("ledger", None)
         settings.pop("capacity", None)
         return settings
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.text import Text
 
 __all__ = ["plain_console", "printable", "progress_lines"]
 
@@ -24,7 +25,8 @@ def progress_lines(console: Console, title: str) -> Iterator[Callable[[str], Non
         yield lambda _: None
         return
     with console.status(f"{title} ...") as status:
-        yield lambda step: status.update(f"{title}: {step}")
+        # a name out of the data is text, whatever signs it holds
+        yield lambda step: status.update(Text(printable(f"{title}: {step}")))
 
 
 def printable(text: str) -> str:

@@ -151,7 +151,9 @@ def check_quarantine(project: Project, tables: Tables) -> int:
     QuarantineLimitError
         If their share is above `data.quarantine_limit`.
     """
-    held, rows_in = tables.quarantine[tables.quarantine["table"] == "leads"], tables.rows_in["leads"]
+    # lead rows as they were read, also where accounts or pairs of lead and product stand in their place
+    rows_in = (tables if tables.origin is None else tables.origin).rows_in["leads"]
+    held = tables.quarantine[tables.quarantine["table"] == "leads"]
     limit = project.data.quarantine_limit
     if rows_in and len(held) / rows_in > limit:
         first = held.iloc[0]

@@ -48,6 +48,9 @@ def with_half_lives(project: Project, dataset: Dataset, tell: Callable[[str], No
         )
         return dataset
     groups = decay_groups(types, dataset.sources.events)
+    if not groups:
+        tell("no events to learn half-lives from")
+        return dataset
     tell(f"learning half-lives of {len(groups)} event groups on {len(rows):,} rows")
     found = _learned(project, dataset, rows, groups)
     given = project.features.half_lives_by_group

@@ -101,6 +101,7 @@ class ScoreRows:
     base_score: list[float] = field(default_factory=list)
     silent_until: list[int | None] = field(default_factory=list)
     warnings: list[list[str]] = field(default_factory=list)
+    contributions: list[str] | None = None  # a JSON array a row, where a ledger keeps them
     optional: dict[str, list[Any]] = field(default_factory=dict)
 
     def add_optional(self, columns: Mapping[str, list[Any]]) -> None:
@@ -173,12 +174,13 @@ def _flat(value: Any) -> str:
 
 def publish(
     output: Path, table: pa.Table, top_reasons: int, not_open: Sequence[str], quarantine: pd.DataFrame,
-    manifest: dict[str, Any],
+    manifest: dict[str, Any], record: Callable[[], object] | None = None,
 ) -> Path:  # fmt: skip
     """Write scores, ids left out and quarantine beside them, then the manifest that vouches for all.
 
     Every file is written under a temporary name, flushed to disk and renamed; the old manifest is taken
     away first and the new one comes last, so a manifest always belongs to the files beside it.
+    `record` is called when all files are ready and before any is renamed; if it fails, what stood there stays.
 
     Raises
     ------
@@ -202,6 +204,8 @@ def publish(
             staged[manifest_path].write_text(text + "\n", encoding="utf-8", newline="\n")
             for temporary in staged.values():
                 _flush(temporary)
+            if record is not None:
+                record()
             manifest_path.unlink(missing_ok=True)
             for path in [*files, manifest_path]:
                 staged[path].replace(path)

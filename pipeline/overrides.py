@@ -119,7 +119,8 @@ def _of_file(listed: list[tuple[str, str, Override]], data: Prepared, rows: Exam
         chosen = data.leads.iloc[rows.lead]
         for kind in OWNERS:
             for place, name in enumerate(chosen[kind].tolist()):
-                places[kind, str(name)].append(place)
+                if not pd.isna(name):  # a lead without an account is not of the account called "nan"
+                    places[kind, str(name)].append(place)
     for kind, name, override in listed:
         yield places.get((kind, name), []), override
 

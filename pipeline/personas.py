@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from features.asof import Examples as Rows
 from features.catalogue import Catalogue
+from features.errors import ConfigError
 from features.prepare import FeatureSources, Prepared
 from features.view import RowView
 from models.bundle import Bundle
@@ -51,6 +53,7 @@ def study_personas(
     settings = project.personas
     if settings is None:
         return None
+    _require_events(settings.rules, dataset)
     former = _learned_of(champion)
     rows = _latest(evaluation.slices.development, examples.lead, examples.timeline.order)
     learned = _learn(project, examples.X[rows], catalogue, settings.sizes, former)
@@ -59,6 +62,16 @@ def study_personas(
         settings.rules, learned, dataset.data, dataset.rows.take(test), examples.X[test], catalogue, dataset.sources
     )  # fmt: skip
     return PersonaStudy(learned, names)
+
+
+def _require_events(rules: tuple[PersonaRule, ...], dataset: Dataset) -> None:
+    """Refuse a rule about an event that nobody ever had and that is not declared: most likely a slip."""
+    known = [*dataset.data.events.kinds, *dataset.sources.events.types]
+    stray = [each.event for rule in rules for each in rule.when if each.event not in {None, *known}]
+    if stray:
+        near = difflib.get_close_matches(str(stray[0]), known, n=1, cutoff=0.5)
+        cure = f"Did you mean '{near[0]}'?" if near else "Declare it under [events.types], if it is to come."
+        raise ConfigError(f"personas.rules: there is no event of the type '{stray[0]}'. {cure}")
 
 
 def persona_parts(

@@ -123,13 +123,19 @@ def re_anchor(
     Raises
     ------
     InputError
-        If `why` or `by` is empty or too long, or the lines can't be set; nothing is changed.
+        If `why` or `by` is empty or too long, the lines can't be set, or segments have sheets of their own;
+        nothing is changed.
     LockedError
         If another champion is in office than the one replayed; nothing is changed.
     """
     by, why = stated("by", by), stated("why", why)
     anchors = anchors_of(found)
     champion = found.champion
+    if champion.scorer.sheets is not None:
+        raise InputError(
+            "The champion has a score sheet for each segment, whose lines come from its training. Nothing was changed. "
+            "To set them anew, train with bands.re_anchor = true (and bands.method = 'capacity')."
+        )
     registry = read_registry(project, with_figures=True)
     former = find_version(registry.versions, registry.champion or "champion")
     if former.model_version != champion.model_version:
@@ -138,8 +144,9 @@ def re_anchor(
             "Nothing was changed; run the command again."
         )
     own = found.settings
+    # who decided is in the registry's record; a bundle travels and names no staff
     note = {
-        "by": by, "why": why, "sql_a_week": own.sql_a_week, "mql_a_week": own.mql_a_week, "weeks": own.weeks,
+        "why": why, "sql_a_week": own.sql_a_week, "mql_a_week": own.mql_a_week, "weeks": own.weeks,
         "preset": own.preset,
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:

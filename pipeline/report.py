@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from features.entities import NOUNS
 from pipeline import plots
 from pipeline import report_calibration as calibration
 from pipeline import report_content as content
@@ -93,6 +94,7 @@ def _opening(record: TrainingRecord) -> dict[str, Any]:
     found = evaluation.intervals
     return {
         "project": record.project.name,
+        "noun": NOUNS[entity] if (entity := record.project.target.entity) != "lead" else "",
         "version": record.bundle.model_version if record.bundle else None,
         "rung": RUNGS[evaluation.recipe.rung],
         "verdict": {"key": record.verdict, "sign": sign, "name": verdict, "meaning": meaning},

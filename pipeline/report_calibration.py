@@ -151,9 +151,11 @@ def answer(part: SliceFigures) -> Mark:
 def _lines(record: TrainingRecord) -> str:
     anchors, names = record.evaluation.anchors, record.project.bands
     moved = f" The {names.sql_name} line was raised to keep the two apart." if anchors.moved else ""
+    sheet = "On the shared sheet " if record.evaluation.sheets is not None else ""
+    others = " Segments with a sheet of their own have other lines: see the score sheets." if sheet else ""
     return (
-        f"{names.mql_name} begins at a probability of {anchors.p_mql:.1%} (score 50), {names.sql_name} at "
-        f"{anchors.p_sql:.1%} (score 80); found by: {anchors.method}.{moved}"
+        f"{sheet}{names.mql_name} begins at a probability of {anchors.p_mql:.1%} (score 50), {names.sql_name} at "
+        f"{anchors.p_sql:.1%} (score 80); found by: {anchors.method}.{moved}{others}"
     ).replace("%", " %")
 
 

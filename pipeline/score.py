@@ -24,6 +24,7 @@ from models.wording import Wording
 from pipeline.companions import join_companions
 from pipeline.config import Project
 from pipeline.dataset import check_quarantine, data_end_of, known_labels, static_rows
+from pipeline.ledger.keeping import check_ledger, contribution_lines, run_to_keep
 from pipeline.optional_columns import optional_columns
 from pipeline.output import SCHEMA_VERSION, ScoreRows, beside, files_of, publish, scores_table
 from pipeline.overrides import overrides_file, overrides_of
@@ -48,6 +49,7 @@ __all__ = [
 
 Float64 = NDArray[np.float64]
 Tell = Callable[[str], None]
+Companions = Mapping[str, Bundle | LeadScoringError | None]
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class ScoreRun:
     exit_code: int
     targets: dict[str, ScoreRun] = field(default_factory=dict)
     not_scored: dict[str, str] = field(default_factory=dict)
+    ledger_run: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The keys that other programs rely on."""
@@ -95,6 +98,7 @@ class ScoreRun:
             "rows_in": self.rows_in, "scored": self.scored, "not_open": self.not_open,
             "quarantined": self.quarantined, "output": str(self.output), "manifest": str(self.manifest),
             "model_version": self.model_version, **(of_targets if self.targets or self.not_scored else {}),
+            **({"ledger_run": self.ledger_run} if self.ledger_run else {}),
         }  # fmt: skip
 
 
@@ -213,15 +217,15 @@ def _limit_phrase(lead_points: float) -> str:
 
 def score_project(
     project: Project, bundle: Bundle, output: Path, as_of: pd.Timestamp | None, tell: Tell,
-    companions: Mapping[str, Bundle | None] | None = None,
+    companions: Companions | None = None,
 ) -> ScoreRun:  # fmt: skip
     """Score all open leads, and what the project's targets ask of others, and publish the results.
 
     Parameters
     ----------
-    companions : bundles of the project's `targets` by name, None where there is no champion; each is scored into
-        files beside the output, `scores.NAME.parquet`, and what it says of a lead stands in the lead's row. A
-        target that can't be scored leaves the leads' scores alone; the manifest says why.
+    companions : bundles of the project's `targets` by name, None where there is no champion, or what is wrong with
+        it; each is scored into files beside the output, `scores.NAME.parquet`, and what it says of a lead stands in
+        the lead's row. A target that can't be scored leaves the leads' scores alone; the manifest says why.
 
     Raises
     ------
@@ -234,17 +238,20 @@ def score_project(
     outputs = {name: beside(output, f"{name}{output.suffix}") for name in companions or {}}
     for path in (output, *outputs.values()):
         _refuse_inputs(project, path)
+    check_ledger(project)
     found = score_rows(project, bundle, as_of, tell)
     parts, lost = _scored_companions(project, companions or {}, as_of, tell)
     found.warnings += [f"target {name} was not scored: {why}" for name, why in lost.items()]
     join_companions(found, parts)
+    for part in (found, *parts.values()):
+        _refuse_lost_rows(part)
     runs = {name: _published(part, outputs[name]) for name, part in parts.items()}
     run = _published(found, output)
     return replace(run, targets=runs, not_scored=lost, exit_code=3 if lost else run.exit_code)
 
 
 def _scored_companions(
-    project: Project, companions: Mapping[str, Bundle | None], as_of: pd.Timestamp | None, tell: Tell
+    project: Project, companions: Companions, as_of: pd.Timestamp | None, tell: Tell
 ) -> tuple[dict[str, ScoredRows], dict[str, str]]:
     """What the targets say, and why some say nothing."""
     parts: dict[str, ScoredRows] = {}
@@ -253,6 +260,9 @@ def _scored_companions(
         tell(f"scoring {name}")
         if companion is None:
             lost[name] = "it has no champion yet (lead-scoring models, lead-scoring promote)"
+            continue
+        if isinstance(companion, LeadScoringError):
+            lost[name] = str(companion)
             continue
         try:
             parts[name] = score_rows(project.for_target(name), companion, as_of, tell)
@@ -273,7 +283,7 @@ def score_rows(project: Project, bundle: Bundle, as_of: pd.Timestamp | None, tel
     quarantined = check_quarantine(project, tables)
     leads = leads_to_score(tables, bundle, project, as_of)
     unseen = {f.name: 0 for f in bundle.scorer.catalogue.features if f.is_category}
-    rows = ScoreRows()
+    rows = ScoreRows(contributions=None if project.ledger.url is None else [])
     wording = Wording(bundle.scorer.catalogue, project.phrases, project.words)
     later = int((leads.data.events.events.time >= leads.as_of).sum())
     looks_ahead = project.score.silent_until and not bundle.sources.is_static
@@ -295,15 +305,23 @@ def score_rows(project: Project, bundle: Bundle, as_of: pd.Timestamp | None, tel
     return ScoredRows(project, bundle, tables, leads, rows, quarantined, warnings, overrides=beside_scores)
 
 
+def _refuse_lost_rows(found: ScoredRows) -> None:
+    rows_in, scored, not_open = (
+        found.tables.rows_in["leads"],
+        len(found.rows.lead_id),
+        len(found.leads.not_open),
+    )
+    if rows_in != scored + not_open + found.quarantined:
+        raise LeadScoringError(
+            f"{rows_in} lead rows in, but {scored} scored + {not_open} not open + {found.quarantined} quarantined: a "
+            "lead was lost or doubled. Nothing was published; please report this."
+        )
+
+
 def _published(found: ScoredRows, output: Path) -> ScoreRun:
     project, bundle, rows, tables, leads = found.project, found.bundle, found.rows, found.tables, found.leads
     stamp = None if leads.as_of == NEVER else np.datetime64(leads.as_of, "us")
     rows_in, quarantined = tables.rows_in["leads"], found.quarantined
-    if rows_in != len(rows.lead_id) + len(leads.not_open) + quarantined:
-        raise LeadScoringError(
-            f"{rows_in} lead rows in, but {len(rows.lead_id)} scored + {len(leads.not_open)} not open + {quarantined} "
-            "quarantined: a lead was lost or doubled. Nothing was published; please report this."
-        )
     manifest = {
         "schema_version": SCHEMA_VERSION, "model_version": bundle.model_version,
         "as_of": None if stamp is None else str(stamp),
@@ -315,11 +333,15 @@ def _published(found: ScoredRows, output: Path) -> ScoreRun:
     }  # fmt: skip
     manifest |= open_money(project, bundle, rows) | found.overrides
     table = scores_table(rows, stamp, bundle.model_version, project.score.rank_by)
-    path = publish(output, table, project.score.top_reasons, leads.not_open, tables.quarantine, manifest)
-    code = 3 if quarantined else 0
+    kept = run_to_keep(found, table, manifest)
+    record, run_id = (kept.write, kept.run_id) if kept else (None, None)
+    manifest |= {"ledger_run": run_id} if run_id else {}
+    left_out = (leads.not_open, tables.quarantine)
+    path = publish(output, table, project.score.top_reasons, *left_out, manifest, record)
     return ScoreRun(
-        rows_in, len(rows.lead_id), len(leads.not_open), quarantined, output, path, bundle.model_version, code
-    )
+        rows_in, len(rows.lead_id), len(leads.not_open), quarantined, output, path, bundle.model_version,
+        3 if quarantined else 0, ledger_run=run_id,
+    )  # fmt: skip
 
 
 def _overrides(
@@ -356,6 +378,8 @@ def _collect(
     rows.engagement_grade += scored.engagement_grade.tolist()
     rows.base_score += np.broadcast_to(scored.explained.base_score, len(ids)).tolist()
     rows.reasons += [reason_lines(scored, row, X[row], wording) for row in range(len(ids))]
+    if rows.contributions is not None:
+        rows.contributions += contribution_lines(scored.explained.points)
     rows.warnings += [[words for words, mask in new.values() if mask[row]] for row in range(len(ids))]
 
 

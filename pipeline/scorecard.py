@@ -146,7 +146,9 @@ def fit_scorecard(project: Project, tell: Tell) -> Scorecard:
     """
     tables = load_tables(project, tell)
     check_quarantine(project, tables)
-    project = project.model_copy(update={"attributes": with_derived(project.attributes, tables)})
+    project = project.model_copy(
+        update={"attributes": with_derived(project.attributes, tables, project.target.entity)}
+    )
     project, _ = hunt_leaks(project, tables)
     dataset = labelled_dataset(project, tables)
     rules = merged(dataset.sources.points)

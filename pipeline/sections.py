@@ -13,6 +13,7 @@ from models.settings import WordingSettings
 
 __all__ = [
     "DataSettings",
+    "LedgerSettings",
     "ProjectWording",
     "ReportSettings",
     "ScoreSettings",
@@ -100,6 +101,12 @@ class TrackingSettings(Settings):
     uri: str | None = None
     experiment: str = "lead_scoring"
     registered_model: Annotated[str, AfterValidator(safe_name)] = "lead_scoring"
+
+
+class LedgerSettings(Settings):
+    """Where every score given is kept: a file of SQLite or PostgreSQL, by URL; none by default."""
+
+    url: str | None = None
 
 
 class ScoreSettings(Settings):

@@ -14,7 +14,7 @@ import numpy as np
 from features.builder import build_features, learn_catalogue
 from features.catalogue import Catalogue
 from features.contracts import Tables
-from features.entities import with_derived
+from features.entities import entity_tables, with_derived
 from features.errors import LeadScoringError, NoHistoryError, NoModelError
 from models.bundle import Bundle
 from models.evaluation import Evaluation, Examples
@@ -34,7 +34,7 @@ from pipeline.personas import study_personas
 from pipeline.record import TrainingRecord, Verdict
 from pipeline.tables import load_tables
 from pipeline.tracking import champion_version
-from pipeline.value import judge_value, require_amounts, value_words, with_open_total
+from pipeline.value import judge_value, value_words, with_amounts, with_open_total
 from pipeline.verdict import verdict_words
 
 __all__ = ["Trained", "development_examples", "train_project"]
@@ -98,14 +98,18 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
     """
     tables = tables or load_tables(project, tell)
     check_quarantine(project, tables)
-    project = project.model_copy(update={"attributes": with_derived(project.attributes, tables)})
+    project = project.model_copy(
+        update={"attributes": with_derived(project.attributes, tables, project.target.entity)}
+    )
     tell("looking for leaks")
     project, hunt = hunt_leaks(project, tables)
+    if tables.origin is not None:  # what the hunt left out may tell nothing of an account or a product either
+        tables = entity_tables(tables, project.target, project.attributes)
     try:
         dataset = labelled_dataset(project, tables)
     except NoHistoryError as error:
         _raise_with_table(error, project, unlabelled_dataset(project, tables), tables, hunt, tell)
-    require_amounts(project, dataset)
+    project = with_amounts(project, dataset, tell)
     dataset = with_half_lives(project, dataset, tell)
     leads, won = len(np.unique(dataset.lead_code)), int(dataset.y.sum())
     tell(f"{len(dataset.y):,} examples of {leads:,} leads, {won:,} conversions")

@@ -25,7 +25,7 @@ from pipeline.parts import periods
 from pipeline.score import feature_chunks, leads_to_score
 from pipeline.value_parts import QUARTILE_BANDS, ValueParts, read_parts, written_parts
 
-__all__ = ["Worth", "judge_value", "require_amounts", "value_parts", "value_words", "with_open_total"]
+__all__ = ["Worth", "judge_value", "value_parts", "value_words", "with_amounts", "with_open_total"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -87,19 +87,24 @@ class Worth:
         }  # fmt: skip
 
 
-def require_amounts(project: Project, dataset: Dataset) -> None:
-    """Refuse a project that asks for money where no win has an amount.
+def with_amounts(project: Project, dataset: Dataset, tell: Callable[[str], None]) -> Project:
+    """The project; of an account, product or customer whose wins have no amounts, without its section [value].
 
     Raises
     ------
     InputError
-        With how many wins there are.
+        If money is asked for where no win of a lead has an amount; with how many wins there are.
     """
     if project.value.enabled and not (np.nan_to_num(dataset.amount) > 0).any():
+        if project.target.entity != "lead":  # [value] is written for the leads; renewals may well have none
+            tell("no win has an amount, so no values are learned")
+            plain = project.score.model_copy(update={"rank_by": "probability"})
+            return project.model_copy(update={"value": type(project.value)(), "score": plain})
         raise InputError(
             f"value.enabled = true, but none of the {int(dataset.y.sum()):,} examples that were won has an amount "
             "above 0. Map the column 'amount' under [data.outcomes] columns, or set value.enabled = false."
         )
+    return project
 
 
 def judge_value(

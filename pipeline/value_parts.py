@@ -108,7 +108,10 @@ def value_columns(project: Project, bundle: Bundle, X: Float64, scored: Scored) 
         return {}
     amount = found.amount.predict(X)
     expected = np.asarray(scored.probability * amount)
-    customers = [None] * len(X) if found.customers is None else found.customers.predict(X).tolist()
+    customers = [None] * len(X)
+    if found.customers is not None:
+        # a sum over a longer horizon can't be less; fmax passes over an unknown chance
+        customers = np.fmax(found.customers.predict(X), expected).tolist()
     return {
         "expected_value": [None if np.isnan(each) else each for each in expected.tolist()],
         "amount_if_won": amount.tolist(),

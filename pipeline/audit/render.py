@@ -53,7 +53,8 @@ def _print_tables(audit: Audit, console: Console) -> None:
 def _print_rates(audit: Audit, console: Console) -> None:
     if audit.rates:
         shares = " ".join(f"{row['rate']:.3f}" for row in audit.rates)
-        console.print("\n[bold]Share won[/bold] by tenth of the leads, oldest first")
+        within = "" if audit.mode == "static" else " within the horizon after creation"
+        console.print(f"\n[bold]Share won[/bold]{within}, by tenth of the leads, oldest first")
         console.print(f" {shares}", highlight=False)
     if audit.conversions:
         console.print("\n[bold]What training would see[/bold]")

@@ -37,7 +37,9 @@ def load_tables(
         If a file, or the columns of a table, can't be used; all faults of one stage in one message.
     """
     tell = progress or (lambda _: None)
-    project = project.model_copy(update={"attributes": without_derived(project.attributes)})
+    project = project.model_copy(
+        update={"attributes": without_derived(project.attributes, project.target.entity)}
+    )
     reads: dict[TableName, _Reading] = {}
     faults = []
     for table in CONTRACT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -246,7 +247,7 @@ def test_a_customer_shows_what_it_did_since_and_what_it_bought(customers: Tables
     events = entity_tables(customers, UPSELL, ATTRIBUTES).events
 
     assert set(zip(events["lead_id"], events["event_type"], strict=True)) == {
-        ("L1", "visit"), ("L1", "use"), ("L2", "renewed"), ("L2", "churned"),
+        ("L1", "visit"), ("L1", "use"), ("L2", "renewed"),
     }  # fmt: skip
 
 
@@ -274,12 +275,110 @@ def test_outcomes_that_all_belong_to_targets_need_a_name(make_tables: MakeTables
 
 
 def test_derived_attributes_come_with_the_tables_and_go_before_reading(customers: Tables) -> None:
-    found = with_derived(ATTRIBUTES, entity_tables(customers, UPSELL, ATTRIBUTES))
+    found = with_derived(ATTRIBUTES, entity_tables(customers, UPSELL, ATTRIBUTES), "customer")
 
     assert found.kinds()["first_amount"] == "number"
     assert "product_offered" not in found.kinds()
-    assert without_derived(found) == ATTRIBUTES
+    assert without_derived(found, "customer") == ATTRIBUTES
 
 
 def test_an_id_with_the_mark_in_it_keeps_its_lead() -> None:
     assert lead_and_product("a | b | crm") == ("a | b", "crm")
+
+
+def test_what_a_person_did_before_anybody_knew_them_is_not_known_of_the_account(
+    make_tables: MakeTables,
+) -> None:
+    tables = make_tables(
+        [lead("A1", 0, "A"), lead("A2", 10, "A")], [event("A1", 1), event("A2", 5), event("A2", 11)]
+    )
+
+    events = entity_tables(tables, ACCOUNT, ATTRIBUTES).events
+
+    visits = events[events["event_type"] == "visit"]
+    assert visits["occurred_at"].tolist() == [at(1), at(11)]
+
+
+@pytest.mark.parametrize("since", ["history", "current"])
+def test_fields_that_change_tell_neither_departments_nor_what_was_asked_for(
+    two_accounts: Tables, since: str
+) -> None:
+    fields = AttributeGroup(category=("interest",), job_title=("job_title",))
+    attributes = AttributeSettings.model_validate({since: fields.model_dump()})
+
+    of_accounts = entity_tables(two_accounts, ACCOUNT, attributes).events
+    of_products = entity_tables(two_accounts, PRODUCTS, attributes).leads
+
+    assert of_accounts["channel"].isna().all()
+    assert of_products["asked_for_product"].isna().all()
+
+
+def test_a_small_export_reads_what_was_asked_for_as_the_large_one_does(two_accounts: Tables) -> None:
+    few = two_accounts.leads.iloc[1:3].reset_index(drop=True)  # one names a product, one is silent
+    small = Tables(**{**two_accounts.__dict__, "leads": few})
+
+    large_leads = entity_tables(two_accounts, PRODUCTS, ATTRIBUTES).leads.set_index("lead_id")
+    small_leads = entity_tables(small, PRODUCTS, ATTRIBUTES).leads.set_index("lead_id")
+
+    whole = large_leads.loc[small_leads.index, "asked_for_product"]
+    pd.testing.assert_series_equal(small_leads["asked_for_product"], whole)
+
+
+def test_a_lead_without_an_account_is_not_of_an_account_that_bears_its_id(make_tables: MakeTables) -> None:
+    tables = make_tables([lead("17", 0), lead("18", 0, "17")], accounts=[{"account_id": "17"}])
+
+    account = entity_tables(tables, PRODUCTS, ATTRIBUTES).leads.set_index("lead_id")["account_id"]
+
+    assert account["18 | crm"] == "17"
+    assert account["17 | crm"] != "17"
+    assert account["17 | crm"] == account["17 | bi"]  # one cluster
+
+
+def test_the_history_of_an_account_reaches_its_products(make_tables: MakeTables) -> None:
+    changed = {"account_id": "A", "changed_at": at(1), "field": "stage", "new_value": "gold"}
+    tables = make_tables([lead("L", 0, "A")], accounts=[{"account_id": "A"}], changes=[changed])
+
+    data = prepare(entity_tables(tables, PRODUCTS, ATTRIBUTES), sources_for(PRODUCTS))
+
+    assert data.account_changes["stage"].value.tolist() == ["gold"]
+
+
+def test_a_product_that_the_wins_write_otherwise_is_refused_with_their_word(two_accounts: Tables) -> None:
+    two_accounts.outcomes["product"] = pd.Series([None, "BI", "crm"], dtype="str")
+
+    with pytest.raises(
+        InputError, match=r"1 of 2 products are written otherwise .* 'bi', which they call 'BI'"
+    ):
+        entity_tables(two_accounts, PRODUCTS, ATTRIBUTES)
+
+
+def test_an_attribute_that_only_bears_a_derived_name_stays_the_files_own() -> None:
+    own = AttributeSettings(at_creation=AttributeGroup(category=("first_product",)))
+
+    assert without_derived(own, "lead") == own
+    assert without_derived(own, "account") == own
+    assert without_derived(own, "customer").kinds() == {}
+
+
+def test_a_customer_is_known_once_the_win_is_recorded(customers: Tables) -> None:
+    late = UPSELL.model_copy(update={"outcome_delay": 5 * 86_400_000_000})
+
+    data = prepare(entity_tables(customers, late, ATTRIBUTES), sources_for(late))
+
+    assert data.created.tolist() == [of(15), of(17)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"products": ["a | b"]}, "without ' | '"),
+        ({"roles": ["Finnance"]}, "did you mean 'finance'"),
+        (
+            {"products": ["a"], "on_offer_since": {"a": "2025-06-01"}, "on_offer_until": {"a": "2025-01-01"}},
+            "must go",
+        ),
+    ],
+)
+def test_a_target_that_can_never_be_meant_is_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        TargetSettings.model_validate(wrong)

@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from features.catalogue import Catalogue, Feature
+from features.profile import SHARE_MET
 from features.settings import AttributeGroup, AttributeSettings
 from models.persona_rules import PersonaCondition, PersonaRule, PersonaSettings, refuse_stray_personas
 from models.personas import Personas, learn_personas, matched_names
@@ -60,6 +61,37 @@ def test_names_say_what_sets_a_persona_apart() -> None:
 
     assert len(set(names)) == 3
     assert any("department IT" in name and "many trials started" in name for name in names)
+
+
+def test_a_feature_that_hardly_differs_is_no_part_of_a_name() -> None:
+    rng = np.random.default_rng(6)
+    job, source = rng.integers(0, 2, 2000).astype(np.float64), rng.integers(0, 3, 2000).astype(np.float64)
+    X = np.column_stack([source, job, np.full(2000, np.nan), np.full(2000, np.nan)])
+    columns = [
+        c for c in learned(X, (2,), attributes=("lead_source", "job")).columns if c.feature.count("job")
+    ]
+    about = {words for column in columns for words in column.about}
+
+    names = learned(X, (2,), attributes=("lead_source", "job")).names
+
+    assert set(names) <= about
+
+
+def test_of_the_ideal_profile_only_the_share_met_is_an_axis_and_activity_is_much_or_little() -> None:
+    X, _ = planted(1000, seed=1)
+    profile = (replace(SHARE_MET, op=op) for op in ("share_met", "rules_met", "rules_unknown"))
+    rule = replace(SHARE_MET, source="job", op="profile0", unit="flag", words="department")
+    phone = Feature("implicit", "channel:phone", "count", 90, "count", 0, "channel:phone", "phone activity")
+    catalogue = Catalogue((*profile, rule, phone))
+    share = X[:, 1] / 2.0
+
+    found = learn_personas(np.column_stack([share, share, 2.0 - X[:, 1], share, X[:, 3]]), catalogue, (3,))
+
+    assert found is not None
+    assert [each.about for each in found.columns] == [
+        ("high ideal customer profile", "low ideal customer profile"),
+        ("much phone activity", "little phone activity"),
+    ]
 
 
 def test_the_clearest_size_of_a_range_is_taken() -> None:

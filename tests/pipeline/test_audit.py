@@ -263,6 +263,7 @@ def test_the_audit_goes_into_json_and_onto_the_screen(tmp_path: Path) -> None:
     assert "Leaks: bar these" in shown
     assert 'add "plan" to attributes.barred' in shown
     assert "with one value only: one" in shown
+    assert "Share won within the horizon after creation, by tenth of the leads" in shown
     first = json.loads(json.dumps(audit.to_json()))["suspects"][0]
     assert {"column", "grade", "kind", "evidence", "is_barred"} <= set(first)
     assert audit.conversions["conversions"] > 100

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
-from pipeline.console import printable
+import pytest
+from rich.console import Console
+
+from pipeline.console import printable, progress_lines
 
 
 @pytest.mark.parametrize(
@@ -18,3 +21,13 @@ from pipeline.console import printable
 )
 def test_signs_that_steer_a_terminal_are_spelled_out(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+def test_a_name_out_of_the_data_is_no_markup_in_the_line_that_moves() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+
+    with progress_lines(console, "training") as tell:
+        tell("a model of its own for segment '[/red] \x1b[31mB2B'")
+
+    assert isinstance(console.file, io.StringIO)
+    assert "[/red] \\x1b[31mB2B" in console.file.getvalue()

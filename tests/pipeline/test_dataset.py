@@ -10,7 +10,7 @@ import pytest
 
 from features.errors import InputError
 from pipeline.config import Project, load_project
-from pipeline.dataset import Dataset, labelled_dataset
+from pipeline.dataset import Dataset, check_quarantine, labelled_dataset
 from pipeline.tables import load_tables
 
 FLAT = """
@@ -289,3 +289,24 @@ def crm_tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Datas
     ]
     project = _crm(folder, leads, outcomes, 'every = "2d"')
     return project, _dataset(project)
+
+
+def test_the_limit_of_the_quarantine_is_a_share_of_lead_rows_whatever_is_scored(tmp_path: Path) -> None:
+    rows = [f"L{n},2025-01-01,A" for n in range(30)]
+    lines = ["lead_id,created_at,account_id", *rows, ",2025-01-01,A"]
+    (tmp_path / "leads.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "outcomes.csv").write_text(
+        "lead_id,occurred_at,outcome\nL1,2025-02-01,won\n", encoding="utf-8"
+    )
+    path = tmp_path / "lead-scoring.toml"
+    text = CRM.format(snapshots="").replace(
+        "[attributes.at_creation]", '[targets.accounts]\nentity = "account"\n'
+    )
+    path.write_text(text.partition("category")[0], encoding="utf-8")
+    project = load_project(path)
+    of_accounts = project.for_target("accounts")
+
+    tables = load_tables(of_accounts, purpose="score")  # one account; 1 of 31 lead rows is in quarantine
+
+    assert tables.rows_in["leads"] == 2
+    assert check_quarantine(of_accounts, tables) == check_quarantine(project, load_tables(project)) == 1

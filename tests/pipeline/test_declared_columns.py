@@ -119,6 +119,17 @@ def test_the_reasons_say_what_the_columns_say() -> None:
     assert silent == "Last active 4 days ago"
 
 
+def test_a_funnel_reason_says_of_a_new_lead_that_it_is_new() -> None:
+    catalogue = learn_catalogue(*open_on(TABLES, DECLARED), DECLARED)
+    X = build_features(*open_on(TABLES, DECLARED, at=15.5), catalogue, DECLARED)
+    wording = Wording(catalogue)
+
+    said = [wording.text(wording.names.index("funnel"), x) for x in X]
+
+    assert said[0] == "New in the last 7 days; funnel stage: decision"
+    assert said[2] == "New in the last 7 days, without activity in any funnel stage"
+
+
 def test_a_bundle_keeps_profile_and_half_lives_and_older_ones_have_none(tmp_path: object) -> None:
     from pathlib import Path
 

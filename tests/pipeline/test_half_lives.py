@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.ways import memory_world
 from features.durations import MICROSECONDS
+from features.hindsight import known_before
 from models.half_lives import GroupHalfLife
 from models.split import slices_of
-from pipeline.config import Project, load_project
-from pipeline.dataset import Dataset, labelled_dataset
 from pipeline.half_lives import half_life_table, half_life_words, half_lives_record, with_half_lives
 from pipeline.simulate.memory import make_memory_law
 from pipeline.simulate.settings import WorldSettings
-from pipeline.simulate.writing import simulate_to_folder
-from pipeline.tables import load_tables
 
 DAY = MICROSECONDS["d"]
 FOUND = (
@@ -26,28 +24,9 @@ FOUND = (
 )
 
 
-def dataset_of(folder: Path, n_leads: int) -> tuple[Project, Dataset]:
-    """A world with true half-lives, its event types grouped as its law groups them, scored by the week."""
-    settings = WorldSettings(n_leads=n_leads, seed=1, on=("memory",))
-    simulate_to_folder(settings, folder)
-    project = load_project(folder / "lead-scoring.toml")
-    types = dict(project.events.types)
-    for name, group in make_memory_law(settings).groups.items():
-        types |= {each: types[each].model_copy(update={"group": name}) for each in group.event_types}
-    project = project.model_copy(
-        update={
-            "events": project.events.model_copy(update={"types": types}),
-            "features": project.features.model_copy(update={"learn_half_lives": True}),
-            "target": project.target.model_copy(update={"horizon": 7 * DAY}),
-            "snapshots": project.snapshots.model_copy(update={"every": 7 * DAY}),
-        }
-    )
-    return project, labelled_dataset(project, load_tables(project))
-
-
 @pytest.mark.slow
 def test_the_true_half_lives_are_found_and_later_data_teach_nothing(tmp_path: Path) -> None:
-    project, dataset = dataset_of(tmp_path, 7_000)
+    project, dataset = memory_world(tmp_path, 7_000, 1)
     truth = make_memory_law(WorldSettings(n_leads=1, on=("memory",))).groups
     development = slices_of(dataset.timeline, project.split).development
 
@@ -72,7 +51,7 @@ def test_the_true_half_lives_are_found_and_later_data_teach_nothing(tmp_path: Pa
 
 
 def test_too_few_conversions_leave_the_usual_half_lives_and_say_so(tmp_path: Path) -> None:
-    project, dataset = dataset_of(tmp_path, 300)
+    project, dataset = memory_world(tmp_path, 300, 1)
     said: list[str] = []
 
     found = with_half_lives(project, dataset, said.append)
@@ -82,7 +61,7 @@ def test_too_few_conversions_leave_the_usual_half_lives_and_say_so(tmp_path: Pat
 
 
 def test_a_group_given_by_hand_stays_as_given_and_only_the_others_are_learned(tmp_path: Path) -> None:
-    project, dataset = dataset_of(tmp_path, 1_500)
+    project, dataset = memory_world(tmp_path, 1_500, 1)
     given = {"web": 10 * DAY}
     features = project.features.model_copy(
         update={"half_lives_by_group": given, "half_life_grid": (8 * DAY, 12 * DAY, 16 * DAY)}
@@ -97,7 +76,7 @@ def test_a_group_given_by_hand_stays_as_given_and_only_the_others_are_learned(tm
 
 
 def test_nothing_is_learned_where_it_is_not_asked_for(tmp_path: Path) -> None:
-    project, dataset = dataset_of(tmp_path, 300)
+    project, dataset = memory_world(tmp_path, 300, 1)
     plain = project.model_copy(
         update={"features": project.features.model_copy(update={"learn_half_lives": False})}
     )
@@ -127,3 +106,12 @@ def test_the_report_and_the_record_say_the_same() -> None:
     }
     assert half_life_table(()) is None
     assert half_lives_record(()) == {}
+
+
+def test_without_events_there_is_nothing_to_learn_from(tmp_path: Path) -> None:
+    project, dataset = memory_world(tmp_path, 300, 1)
+    silent = replace(dataset, y=np.ones_like(dataset.y), data=known_before(dataset.data, 0))
+
+    found = with_half_lives(project, silent, lambda _: None)
+
+    assert found.half_lives == ()

@@ -25,7 +25,7 @@ from pipeline.explain_text import render
 from pipeline.explain_words import ExplainWords
 from pipeline.overrides import LeadOverrides, overrides_of
 from tests.pipeline.conftest import Crm, manifest, scores
-from tests.pipeline.small_crm import SOURCES, crm_of, event, microsecond, project_of, table_bundle
+from tests.pipeline.small_crm import SOURCES, crm_of, day, event, microsecond, project_of, table_bundle
 
 HEAD = "lead_id,account_id,action,owner,reason,until\n"
 RULES = """
@@ -91,6 +91,14 @@ def test_a_row_of_the_file_overrides_its_lead_or_every_lead_of_its_account(tmp_p
         "reason": "legal check",
         "until": "2025-06-30",
     }
+
+
+def test_a_lead_without_an_account_is_not_of_the_account_called_nan(tmp_path: Path) -> None:
+    mate = {"lead_id": "L7", "created_at": day(1), "account_id": "nan"}
+
+    found = found_in(tmp_path, ",nan,disqualify,Kim,a test entry,\n", tables=crm_of(mates=[mate]))
+
+    assert by_owner(found) == [None, None, "Kim", None]  # L1, L5 (of nobody), L7, L9
 
 
 def test_the_file_counts_before_the_rules_and_these_before_the_list_unless_an_action_is_stronger(

@@ -10,6 +10,7 @@ import pytest
 
 from features.asof import Examples as Rows
 from features.catalogue import Catalogue
+from features.errors import ConfigError
 from features.view import RowView
 from models.evaluation import Examples
 from models.persona_rules import PersonaCondition, PersonaRule, declared_personas
@@ -17,7 +18,7 @@ from models.personas import learn_personas
 from models.split import slices_of
 from pipeline.config import Project, load_project
 from pipeline.dataset import Dataset, labelled_dataset
-from pipeline.personas import _latest
+from pipeline.personas import _latest, _require_events
 from pipeline.simulate import WorldSettings, simulate_to_folder
 from pipeline.tables import load_tables
 from pipeline.train import development_examples
@@ -90,3 +91,14 @@ def test_a_declared_persona_is_exactly_who_meets_the_rule(
         is_reader = source[rows.lead[row]] == "paid ads" and (mine & (events.kind == view)).sum() <= 2
         assert found[row] == ("tester" if is_tester else "ad reader" if is_reader else None)
     assert {"tester", "ad reader"} <= set(found.tolist())
+
+
+def test_a_rule_about_an_event_that_nobody_ever_had_is_refused_with_the_nearest_name(
+    read: tuple[Path, Project, Dataset, Examples, Catalogue],
+) -> None:
+    rule = PersonaRule(name="careful", when=(PersonaCondition(event="pricing_veiw"),))
+
+    with pytest.raises(
+        ConfigError, match=r"no event of the type 'pricing_veiw'\. Did you mean 'pricing_view'"
+    ):
+        _require_events((rule,), read[2])

@@ -94,6 +94,16 @@ def test_what_the_verdict_says_stands_once(record: TrainingRecord, tmp_path: Pat
     assert record.words[0] in text
 
 
+def test_the_page_of_another_target_says_whom_its_leads_stand_for(
+    record: TrainingRecord, tmp_path: Path
+) -> None:
+    target = record.project.target.model_copy(update={"entity": "account"})
+    of_accounts = replace(record, project=record.project.model_copy(update={"target": target}))
+
+    assert "where this page says leads, read accounts" in page_of(of_accounts, tmp_path / "accounts")
+    assert "This target asks about" not in page_of(record, tmp_path / "leads")
+
+
 def test_every_figure_of_the_test_stands_there_with_its_interval_and_n(
     record: TrainingRecord, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from models.gate import Check, Status
 from models.intervals import Interval
+from models.sheets import Sheets
 from models.slices import SliceFigures
 from pipeline.record import TrainingRecord
 from pipeline.report_calibration import (
@@ -49,6 +50,20 @@ def test_the_bands_share_out_the_test_and_promise_less_as_they_fall(record: Trai
     )
     assert (sum(rows), sum(won)) == (size.rows, size.conversions)
     assert "SQL at" in table.note
+
+
+def test_with_sheets_the_lines_are_said_to_be_those_of_the_shared_one(record: TrainingRecord) -> None:
+    anchors = record.evaluation.anchors
+    sheets = Sheets("segment", {"b2b": anchors})
+    on_it = np.zeros(len(record.evaluation.test_rows), dtype=np.int64)
+
+    alone, beside = band_table(record), band_table(judged(record, sheets=sheets, test_sheet=on_it))
+
+    assert alone is not None
+    assert beside is not None
+    assert "sheet" not in alone.note
+    assert beside.note.startswith("On the shared sheet MQL begins at")
+    assert beside.note.endswith("see the score sheets.")
 
 
 def test_a_refused_model_has_no_bands(record: TrainingRecord) -> None:

@@ -6,17 +6,29 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from features.errors import ConfigError
+from features.asof import microseconds, open_examples
+from features.builder import build_features
+from features.errors import BundleError, ConfigError, NoModelError
+from features.prepare import prepare
 from models.bundle import load_bundle
+from pipeline.changes import changes
+from pipeline.changes_facts import require_open
+from pipeline.cli_runs import _train_code
 from pipeline.config import load_project
+from pipeline.score import score_project, tables_for
 from tests.pipeline.conftest import Run, manifest, run_command
+
+if TYPE_CHECKING:
+    from pipeline.score import ScoreRun
+    from pipeline.train import Trained
 
 PRODUCTS = ["Analytics", "Automation", "Platform", "Enterprise Suite"]
 MORE = f"""
@@ -187,6 +199,107 @@ def test_a_target_without_a_champion_leaves_the_leads_scores_alone(sold: Sold, t
     assert found["account_score"].notna().any()
 
 
+def test_a_training_that_lost_a_target_or_its_scores_ends_with_3() -> None:
+    def code(verdict: str, others: dict[str, Any], scored: int) -> int:
+        trained = SimpleNamespace(record=SimpleNamespace(verdict=verdict, quarantined={}))
+        run = SimpleNamespace(exit_code=scored)
+        return _train_code(cast("Trained", trained), others, cast("ScoreRun", run))
+
+    lost = {"upsell": NoModelError("no customer yet")}
+    assert [code("champion", {}, 0), code("champion", {}, 3), code("champion", lost, 0)] == [0, 3, 3]
+    assert code("refused", lost, 3) == 8
+
+
+def test_a_target_whose_champion_is_damaged_leaves_the_leads_scores_alone(sold: Sold, tmp_path: Path) -> None:
+    project, output = load_project(sold.project), tmp_path / "scores.parquet"
+    damaged = {"accounts": BundleError("the file bands.json has another content")}
+
+    run = score_project(
+        project, load_bundle(Path(sold.trained["bundle"])), output, None, lambda _: None, damaged
+    )
+
+    assert run.exit_code == 3
+    assert "another content" in run.not_scored["accounts"]
+    found = pq.read_table(output).to_pandas()
+    assert found["probability"].tolist() == sold.table("scores")["probability"].tolist()
+
+
+def test_what_changed_an_accounts_score_adds_up_though_its_people_come_and_go(sold: Sold) -> None:
+    project = load_project(sold.project).for_target("accounts")
+    bundle = load_bundle(Path(sold.trained["targets"]["accounts"]["bundle"]))
+    data = prepare(tables_for(project, bundle), bundle.sources)
+    assert data.spells is not None
+    t0, t1 = (int(microseconds(pd.Timestamp(each, tz="UTC"))[0]) for each in ("2025-10-01", "2025-12-15"))
+    ids = data.leads["lead_id"].to_numpy(dtype=object)
+
+    def points(moment: int) -> tuple[dict[str, float], dict[str, int]]:
+        assert data.spells is not None
+        rows = open_examples(data.spells, moment)
+        X = build_features(data, rows, bundle.scorer.catalogue, bundle.sources)
+        found = bundle.scorer.points(bundle.scorer.margin(X), X)
+        names = ids[rows.lead].tolist()
+        return dict(zip(names, found.tolist(), strict=True)), dict(
+            zip(names, rows.spell_start.tolist(), strict=True)
+        )
+
+    split = changes(bundle, bundle, data, data, t0, t1)
+    (before, came), (after, comes) = points(t0), points(t1)
+
+    assert any(came[each] != comes[each] for each in split.lead_ids)  # who came first has left
+    np.testing.assert_allclose(split.before, [before[each] for each in split.lead_ids], atol=1e-9)
+    np.testing.assert_allclose(split.after, [after[each] for each in split.lead_ids], atol=1e-9)
+    np.testing.assert_allclose(split.points.sum(axis=0), split.after - split.before, atol=1e-6)
+    for each in split.lead_ids:
+        require_open(data, each, t0, t1)
+
+
+@pytest.mark.parametrize("name", ["not_open", "quarantine", "."])
+def test_a_target_may_not_bear_the_name_of_a_file_beside_the_scores(sold: Sold, name: str) -> None:
+    project = sold.project.with_name("taken.toml")
+    text = sold.project.read_text(encoding="utf-8")
+    project.write_text(f'{text}\n[targets."{name}"]\nentity = "account"\n', encoding="utf-8")
+
+    with pytest.raises(ConfigError, match="this name is taken"):
+        load_project(project)
+
+
+def test_leads_that_cannot_be_trained_do_not_keep_the_targets_from_it(sold: Sold) -> None:
+    project = sold.project.with_name("no-leads.toml")
+    text = sold.project.read_text(encoding="utf-8").replace('won = ["won"]', 'won = ["wonn"]', 1)
+    text = re.sub(r"\[targets\.(accounts|products)\]\n(?:.+\n)+", "", text)
+    project.write_text(text.replace('won = ["upsell"]', 'won = ["upsell"]\nsince = ["won"]', 1), encoding="utf-8")
+
+    run = run_command("train", "-p", project)
+
+    assert run.code == 2
+    assert "target.won = ['wonn']" in run.err
+    assert "Target upsell" in run.out
+    assert "AUC" in run.out
+
+
 def test_an_unknown_target_is_refused_with_the_nearest_name(sold: Sold) -> None:
     with pytest.raises(ConfigError, match=r"no target 'account'\. Did you mean 'accounts'"):
         load_project(sold.project).for_target("account")
+
+
+def test_every_target_has_runs_of_its_own_in_the_ledger_and_a_lead_is_forgotten_in_all(
+    sold: Sold, tmp_path: Path
+) -> None:
+    project, output = sold.project.with_name("with-ledger.toml"), tmp_path / "scores.parquet"
+    section = f'\n[ledger]\nurl = "sqlite:///{tmp_path}/ledger.db"\n'
+    project.write_text(sold.project.read_text(encoding="utf-8") + section, encoding="utf-8")
+
+    for _ in range(2):
+        assert run_command("score", "-p", project, "-o", output, "--json").code == 0
+
+    products = pq.read_table(tmp_path / "scores.products.parquet").to_pandas()
+    lead = str(products["lead_id"].iloc[0])
+    asked = ("history", lead, "-p", project, "--json", "--target", "products")
+    found = {each["product"]: each["score"] for each in run_command(*asked).json["scores"]}
+    for name in ("accounts", "products", "upsell"):
+        runs = run_command("runs", "-p", project, "--json", "--target", name).json["runs"]
+        assert [each["scored"] for each in runs] == [sold.scored.json["targets"][name]["scored"]]
+    assert found == products[products["lead_id"] == lead].set_index("product")["score"].to_dict()
+    erased = run_command("forget", lead, "--why", "asked", "--by", "dpo", "-p", project, "--json").json
+    assert erased["scores_deleted"] >= 1 + len(found)
+    assert run_command(*asked).code == 2

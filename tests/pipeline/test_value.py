@@ -23,7 +23,7 @@ from pipeline.score import leads_to_score, score_project, tables_for
 from pipeline.simulate import WorldSettings, amount_if_won, simulate_to_folder
 from pipeline.tables import load_tables
 from pipeline.train import train_project
-from pipeline.value import VALUE
+from pipeline.value import VALUE, with_amounts
 from pipeline.value_parts import read_parts, value_bands
 from tests.pipeline.report_record import page_of
 
@@ -113,7 +113,9 @@ def test_a_bundle_on_disk_scores_money_to_the_same_bits_in_any_chunks(tmp_path: 
     assert found["amount_if_won"].tolist() == parts.amount.predict(X).tolist()
     assert found["expected_value"].tolist() == (found["probability"] * found["amount_if_won"]).tolist()
     assert parts.customers is not None
-    assert found["customer_value"].tolist() == parts.customers.predict(X).tolist()
+    learned, expected = parts.customers.predict(X), found["expected_value"].to_numpy()
+    assert (learned < expected).any()
+    assert found["customer_value"].tolist() == np.maximum(learned, expected).tolist()
     assert (found["customer_value"] > 0).all()
     assert set(found["value_band"]) <= {"A", "B", "C", "D"}
     assert found.groupby("value_band")["expected_value"].min().is_monotonic_decreasing
@@ -188,6 +190,19 @@ def test_money_without_amounts_is_refused() -> None:
 
     with pytest.raises(InputError, match=r"none of the .* examples that were won has an amount above 0"):
         train_project(load_project(folder / "lead-scoring.toml"), lambda _: None, tables)
+
+
+def test_a_target_whose_wins_have_no_amounts_does_without_money() -> None:
+    _, record = trained()
+    silent = replace(record.dataset, amount=np.full(len(record.dataset.y), np.nan))
+    of_renewals = record.project.model_copy(
+        update={"target": record.project.target.model_copy(update={"entity": "customer"})}
+    )
+    said: list[str] = []
+
+    assert not with_amounts(of_renewals, silent, said.append).value.enabled
+    assert said == ["no win has an amount, so no values are learned"]
+    assert with_amounts(of_renewals, record.dataset, said.append) is of_renewals
 
 
 def test_a_ranking_by_value_without_value_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,199 @@
+"""Commands on the ledger: runs, history, compare, forget."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli_options import (
+    DEFAULT_PROJECT,
+    JsonOption,
+    ProjectOption,
+    TargetOption,
+    print_json,
+    project_of,
+)
+from pipeline.cli_registry import acting_name
+from pipeline.console import plain_console, printable
+
+if TYPE_CHECKING:
+    from pipeline.ledger.comparing import Comparison
+    from pipeline.ledger.reading import LedgerRun
+
+__all__ = ["compare", "forget", "history", "register", "runs"]
+
+RunArgument = Annotated[str, typer.Argument(help="latest, previous, a run's number or the start of its id.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (runs, history, compare, forget):
+        app.command()(command)
+
+
+def runs(
+    project: ProjectOption = DEFAULT_PROJECT, target: TargetOption = None, as_json: JsonOption = False
+) -> None:
+    """List the scoring runs in the ledger."""
+    from pipeline.ledger.reading import list_runs
+    from pipeline.ledger.store import open_ledger
+
+    loaded = project_of(project, None, target)
+    with open_ledger(loaded).reading() as connection:
+        found = list_runs(connection, loaded.name)
+    if as_json:
+        print_json({"project": loaded.name, "runs": [each.to_json() for each in found]})
+        return
+    table = _table(">run", "id", "as of", "model", ">scored", ">not open", ">quarantined", "recorded")
+    for each in found:
+        table.add_row(
+            str(each.number), each.run_id[:12], _moment(each.as_of), each.model_version, f"{each.scored:,}",
+            f"{each.not_open:,}", f"{each.quarantined:,}", _moment(each.recorded_at),
+        )  # fmt: skip
+    _show(table)
+
+
+def history(
+    lead_id: Annotated[str, typer.Argument(help="The lead.")],
+    project: ProjectOption = DEFAULT_PROJECT, target: TargetOption = None, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Print a lead's scores over the runs in the ledger."""
+    from pipeline.ledger.reading import history as history_of
+    from pipeline.ledger.store import open_ledger
+
+    loaded = project_of(project, None, target)
+    with open_ledger(loaded).reading() as connection:
+        found = history_of(connection, loaded.name, lead_id)
+    if as_json:
+        print_json({"lead_id": lead_id, "scores": [each.to_json() for each in found]})
+        return
+    has_products = any(each.product for each in found)
+    names = [">run", "as of", *(["product"] if has_products else []), ">score", ">change", "band", ">rank"]
+    table = _table(*names, "first reason")
+    for each in found:
+        reason = each.first_reason
+        words = "" if reason is None else f"{reason['text']} ({reason['points']:+.1f})"
+        product = [printable(each.product)] if has_products else []
+        table.add_row(
+            str(each.run), _moment(each.as_of), *product, _floored(each.score),
+            "" if each.change is None else f"{each.change:+.1f}", printable(each.band), f"{each.rank:,}",
+            printable(words),
+        )  # fmt: skip
+    _show(table)
+
+
+def compare(
+    before: RunArgument = "previous", after: RunArgument = "latest",
+    project: ProjectOption = DEFAULT_PROJECT, target: TargetOption = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Leads in each list; counts are of all.")] = 10,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Compare two runs: who moved, which bands were crossed, which reasons changed; the earlier run comes first."""
+    from pipeline.ledger.comparing import compare as compare_runs
+    from pipeline.ledger.reading import find_run, list_runs
+    from pipeline.ledger.store import open_ledger
+
+    loaded = project_of(project, None, target)
+    with open_ledger(loaded).reading() as connection:
+        asked = {find_run(connection, loaded.name, each).number for each in (before, after)}
+        chosen = [each for each in list_runs(connection, loaded.name) if each.number in asked]
+        found = compare_runs(connection, chosen[0], chosen[-1], top)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _print_comparison(found)
+
+
+def forget(
+    lead_id: Annotated[str, typer.Argument(help="The lead whose scores are deleted.")],
+    why: Annotated[str, typer.Option("--why", help="The reason, kept with the act.")],
+    by: Annotated[str | None, typer.Option("--by", help="Who decides; else your login name.")] = None,
+    project: ProjectOption = DEFAULT_PROJECT, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Delete all scores of a lead from the ledger, targets included; the act is recorded without the id."""
+    from pipeline.ledger.erasing import forget as forget_lead
+    from pipeline.ledger.store import open_ledger
+
+    loaded = project_of(project)
+    names = [loaded.name, *(loaded.for_target(each).name for each in loaded.targets)]
+    found = forget_lead(open_ledger(loaded), names, lead_id, why, acting_name(by))
+    if as_json:
+        print_json(found.to_json())
+        return
+    plain_console().print(
+        f"Deleted {found.scores_deleted:,} scores; recorded as erasure {found.number}, without the id. Files of scores "
+        "and the source tables are as they were: while the lead stands there, the next run writes it again."
+    )
+
+
+def _print_comparison(found: Comparison) -> None:
+    console = plain_console()
+    steady = found.both - found.up - found.down
+    console.print(f"Run {_named(found.after)} against run {_named(found.before)}", style="bold")
+    console.print(
+        f"- {found.both:,} leads in both: {found.up:,} up, {found.down:,} down, {steady:,} within half a point; "
+        f"mean change {found.mean_change:+.2f} points"
+    )
+    for words, (count, best) in (("new", found.new), ("gone", found.gone)):
+        listed = ", ".join(
+            f"{printable(lead)} ({_floored(score)} {printable(band)})" for lead, score, band in best
+        )
+        console.print(f"- {count:,} {words}{': ' if listed else ''}{listed}")
+    if found.crossings:
+        table = _table("from", "to", ">leads", "farthest")
+        for (a, b), (count, moves) in found.crossings.items():
+            listed = ", ".join(f"{printable(each.lead_id)} {each.change:+.1f}" for each in moves)
+            table.add_row(printable(a), printable(b), f"{count:,}", listed)
+        console.print("\nBands crossed")
+        _show(table)
+    if found.moved:
+        table = _table("lead", ">before", ">after", ">change", "bands", "most by")
+        for each in found.moved:
+            bands = f"{each.band_before} > {each.band_after}"
+            name = f"{each.lead_id} {each.product}".strip()
+            table.add_row(
+                printable(name), _floored(each.before), _floored(each.after), f"{each.change:+.1f}",
+                printable(each.band_before if each.band_before == each.band_after else bands),
+                "" if each.group is None else f"{printable(each.group)} {each.group_points:+.1f}",
+            )  # fmt: skip
+        console.print("\nWho moved most")
+        _show(table)
+    if found.parts:
+        table = _table("reason group", ">mean change", ">mean size")
+        for name, mean, size in found.parts[: len(found.moved) or None]:
+            table.add_row(printable(name), f"{mean:+.2f}", f"{size:.2f}")
+        console.print("\nWhat moved the scores, points a lead")
+        _show(table)
+
+
+def _named(run: LedgerRun) -> str:
+    return f"{run.number} ({_moment(run.as_of)}, model {run.model_version})"
+
+
+def _floored(score: float) -> str:
+    """A score with one decimal, cut off: 50.0 is printed only on the line or above it."""
+    return f"{math.floor(score * 10) / 10:.1f}"
+
+
+def _moment(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _table(*names: str) -> Table:
+    """An open table; a column named with > stands to the right."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name.lstrip(">"), justify="right" if name.startswith(">") else "left")
+    return table
+
+
+def _show(table: Table) -> None:
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:  # in a pipe nothing is cut or wrapped: other programs read lines
+        console.width = 1_000
+    console.print(table)
