@@ -16,7 +16,7 @@ from models.bands import band_lines
 from models.bundle import Bundle
 from models.gate import Check, Status
 from pipeline.config import Project
-from pipeline.score import OpenLeads, feature_chunks, leads_to_score, tables_for
+from pipeline.open_leads import OpenLeads, feature_chunks, leads_to_score, tables_for
 
 __all__ = ["BandStability", "band_check", "band_stability"]
 

@@ -23,7 +23,7 @@ from models.tiers import TieredRung
 from pipeline.bands_replay import PastWeeks, asked_of, open_at, past_weeks, project_of, promised
 from pipeline.config import Project
 from pipeline.dataset import data_end_of
-from pipeline.score import feature_chunks, leads_to_score
+from pipeline.open_leads import feature_chunks, leads_to_score
 
 __all__ = ["DEFAULT_CAPACITIES", "HeldOut", "WhatIf", "WhatIfs", "what_ifs"]
 

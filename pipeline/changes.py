@@ -24,7 +24,7 @@ from pipeline.changes_facts import Facts, facts_of, moment_text, require_open, t
 from pipeline.changes_words import ChangeWords
 from pipeline.config import Project
 from pipeline.dataset import data_end_of
-from pipeline.score import tables_for
+from pipeline.open_leads import tables_for
 
 __all__ = ["PLAYERS", "Change", "Changes", "changes", "explain_change"]
 

@@ -20,7 +20,7 @@ from features.hindsight import known_before
 from features.prepare import Prepared
 from features.view import RowView
 from models.bundle import Bundle
-from pipeline.score import why_unknown
+from pipeline.open_leads import why_unknown
 
 __all__ = ["Facts", "facts_of", "history_fields", "moment_text", "require_open", "tables_around"]
 

@@ -161,7 +161,7 @@ def explain(
     from pipeline.explain_page import default_name, write_explanation
     from pipeline.explain_text import render
     from pipeline.explain_words import ExplainWords
-    from pipeline.score import tables_for
+    from pipeline.open_leads import tables_for
 
     form = _file_form(as_json, as_html, as_png, output)
     if since_bundle is not None and since is None:

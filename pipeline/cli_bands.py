@@ -64,9 +64,9 @@ def bands(
     from pipeline.bands_page import write_bands
     from pipeline.bands_what_if import DEFAULT_CAPACITIES, what_ifs
     from pipeline.cli_runs import chosen_bundle
+    from pipeline.open_leads import tables_for
     from pipeline.promotions import stated
     from pipeline.re_anchor import anchors_of, re_anchor
-    from pipeline.score import tables_for
 
     loaded = project_of(project, data, target)
     form, file = _file(as_html, as_png, output)

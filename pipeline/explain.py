@@ -17,8 +17,9 @@ from models.rounding import whole_points
 from models.scorer import Scorer
 from models.wording import Wording
 from pipeline.config import Project
+from pipeline.open_leads import OpenLeads, leads_to_score, scored_chunks, why_unknown
 from pipeline.overrides import overrides_of
-from pipeline.score import OpenLeads, leads_to_score, reason_lines, scored_chunks, why_unknown
+from pipeline.reason_lines import reason_lines
 
 if TYPE_CHECKING:
     from pipeline.changes import Change

@@ -20,7 +20,7 @@ from features.prepare import Prepared
 from models.bundle import Bundle
 from models.wording import Wording
 from pipeline.config import Project
-from pipeline.score import OpenLeads, leads_to_score
+from pipeline.open_leads import OpenLeads, leads_to_score
 from pipeline.silence import DAY, days_ahead, is_lower, silent_until
 
 __all__ = ["Outlook", "outlook_of", "outlook_of_row"]

@@ -21,8 +21,8 @@ from models.value_totals import TotalFigures, level_draws, money_found, open_tot
 from pipeline.config import Project
 from pipeline.customer_value import CustomerWorth, judge_customers
 from pipeline.dataset import Dataset
+from pipeline.open_leads import feature_chunks, leads_to_score
 from pipeline.parts import periods
-from pipeline.score import feature_chunks, leads_to_score
 from pipeline.value_parts import QUARTILE_BANDS, ValueParts, read_parts, written_parts
 
 __all__ = ["Worth", "judge_value", "value_parts", "value_words", "with_amounts", "with_open_total"]

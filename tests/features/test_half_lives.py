@@ -134,7 +134,7 @@ def test_a_group_nearly_named_like_a_declared_one_is_refused() -> None:
         ({"half_life_grid": ["3d", "3d", "4d"]}, "got 3d, then 3d"),
         ({"tail": 0.1, "tail_half_life": "60d"}, "longer than every half-life; got 60d and 60d"),
         ({"tail": 1.0}, "less than 1"),
-        ({"re_engaged_after": "6d"}, "greater than or equal"),
+        ({"re_engaged_after": "6d"}, "at least 7d; got 6d"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(settings: dict[str, Any], said: str) -> None:

@@ -22,7 +22,7 @@ from pipeline import band_stability as module
 from pipeline.band_stability import BandStability, band_check, band_stability
 from pipeline.config import Project, load_project
 from pipeline.dataset import sources_of
-from pipeline.score import leads_to_score
+from pipeline.open_leads import leads_to_score
 from pipeline.tables import load_tables
 from tests.pipeline.conftest import Crm, scores
 from tests.pipeline.small_crm import crm_of, day, model_bundle, project_of, table_bundle

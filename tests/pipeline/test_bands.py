@@ -18,8 +18,8 @@ from models.bundle import Bundle, load_bundle
 from models.capacity_settings import CapacitySettings
 from pipeline.bands_what_if import WhatIfs, what_ifs
 from pipeline.config import load_project
+from pipeline.open_leads import tables_for
 from pipeline.re_anchor import anchors_of, re_anchor, with_anchors
-from pipeline.score import tables_for
 from tests.pipeline.conftest import Crm, run_command, scores
 from tests.pipeline.registry_by_hand import ByHand, registry_by_hand
 

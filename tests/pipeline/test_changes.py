@@ -18,7 +18,7 @@ from features.settings import PointsRule
 from models.bundle import Bundle, load_bundle
 from pipeline.changes import PLAYERS, Change, Changes, changes, explain_change
 from pipeline.config import Project, load_project
-from pipeline.score import leads_to_score, scored_chunks, tables_for
+from pipeline.open_leads import leads_to_score, scored_chunks, tables_for
 from tests.pipeline.conftest import Crm
 from tests.pipeline.small_crm import (
     SOURCES,

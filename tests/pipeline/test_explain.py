@@ -14,7 +14,7 @@ from models.bundle import Bundle, load_bundle
 from models.settings import BandSettings
 from pipeline.config import Project, load_project
 from pipeline.explain import band_lines, explain_lead
-from pipeline.score import tables_for
+from pipeline.open_leads import tables_for
 from tests.pipeline.conftest import Crm, run_command, scores
 
 

@@ -21,7 +21,7 @@ from models.phrases import Phrases
 from models.rounding import whole_points
 from models.settings import WordingSettings
 from models.wording import Wording
-from pipeline.score import reason_lines
+from pipeline.reason_lines import reason_lines
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "explanations"
 GERMAN = Path(__file__).parents[2] / "examples" / "wording.de.toml"

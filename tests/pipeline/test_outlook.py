@@ -14,8 +14,8 @@ from features.contracts import Tables
 from features.errors import InputError
 from models.bundle import Bundle, load_bundle
 from pipeline.config import Project, load_project
+from pipeline.open_leads import leads_to_score, scored_chunks, tables_for
 from pipeline.outlook import Outlook, outlook_of, outlook_of_row
-from pipeline.score import leads_to_score, scored_chunks, tables_for
 from tests.features.conftest import frame
 from tests.pipeline.by_hand import AS_OF, PROJECT, events_before, points_bundle, world
 from tests.pipeline.conftest import Crm, scores

@@ -9,7 +9,7 @@ from features.catalogue import Catalogue, Feature
 from models.contributions import Explained, top_reasons
 from models.scorer import Scored
 from models.wording import Wording
-from pipeline.score import reason_lines
+from pipeline.reason_lines import reason_lines
 
 WORDING = Wording(
     Catalogue(tuple(Feature("explicit", name, "value", group=name, words=name) for name in ("a", "b", "c")))

@@ -14,8 +14,8 @@ import pytest
 from features.errors import BundleError
 from models.bundle import load_bundle
 from pipeline.config import load_project
+from pipeline.open_leads import leads_to_score, tables_for
 from pipeline.output import OPTIONAL
-from pipeline.score import leads_to_score, tables_for
 from tests.pipeline.conftest import Crm, manifest, run_command, scores
 
 PAST = "2025-09-15T10:00:00+00:00"

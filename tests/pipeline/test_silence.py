@@ -17,7 +17,7 @@ from models.bands import Anchors
 from models.bundle import Bundle, load_bundle
 from models.settings import BandSettings
 from pipeline.config import load_project
-from pipeline.score import OpenLeads, leads_to_score, scored_chunks, tables_for
+from pipeline.open_leads import OpenLeads, leads_to_score, scored_chunks, tables_for
 from pipeline.silence import DAY, silent_until
 from tests.pipeline.by_hand import AS_OF, PROJECT, events_before, points_bundle, world
 from tests.pipeline.conftest import Crm, scores

@@ -17,9 +17,10 @@ from models.sub_scores import choose_sub_recipes, fit_sub_scores, half_columns
 from models.trainer import evaluate
 from pipeline.config import Project, load_project
 from pipeline.dataset import labelled_dataset
+from pipeline.open_leads import leads_to_score, tables_for
 from pipeline.record import TrainingRecord
 from pipeline.report_sub_scores import sub_score_table
-from pipeline.score import leads_to_score, score_project, tables_for
+from pipeline.score import score_project
 from pipeline.simulate import WorldSettings, simulate_to_folder
 from pipeline.sub_scores import SUB_SCORES, sub_score_columns
 from pipeline.tables import load_tables

@@ -23,7 +23,8 @@ from pipeline.changes import changes
 from pipeline.changes_facts import require_open
 from pipeline.cli_runs import _train_code
 from pipeline.config import load_project
-from pipeline.score import score_project, tables_for
+from pipeline.open_leads import tables_for
+from pipeline.score import score_project
 from tests.pipeline.conftest import Run, manifest, run_command
 
 if TYPE_CHECKING:
@@ -267,7 +268,9 @@ def test_leads_that_cannot_be_trained_do_not_keep_the_targets_from_it(sold: Sold
     project = sold.project.with_name("no-leads.toml")
     text = sold.project.read_text(encoding="utf-8").replace('won = ["won"]', 'won = ["wonn"]', 1)
     text = re.sub(r"\[targets\.(accounts|products)\]\n(?:.+\n)+", "", text)
-    project.write_text(text.replace('won = ["upsell"]', 'won = ["upsell"]\nsince = ["won"]', 1), encoding="utf-8")
+    project.write_text(
+        text.replace('won = ["upsell"]', 'won = ["upsell"]\nsince = ["won"]', 1), encoding="utf-8"
+    )
 
     run = run_command("train", "-p", project)
 

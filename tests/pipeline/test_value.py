@@ -18,8 +18,9 @@ from features.errors import ConfigError, InputError
 from models.bundle import load_bundle, write_bundle
 from models.settings import ValueSettings
 from pipeline.config import Project, load_project
+from pipeline.open_leads import leads_to_score, tables_for
 from pipeline.record import TrainingRecord
-from pipeline.score import leads_to_score, score_project, tables_for
+from pipeline.score import score_project
 from pipeline.simulate import WorldSettings, amount_if_won, simulate_to_folder
 from pipeline.tables import load_tables
 from pipeline.train import train_project

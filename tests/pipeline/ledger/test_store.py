@@ -166,7 +166,9 @@ def test_readers_see_the_last_state_and_wait_for_no_writer(project: Project, led
     assert waited < 2
 
 
-def test_a_writer_waits_for_no_reader_and_changes_nothing_that_it_sees(project: Project, ledger: Ledger) -> None:
+def test_a_writer_waits_for_no_reader_and_changes_nothing_that_it_sees(
+    project: Project, ledger: Ledger
+) -> None:
     kept(project, 1, {"L1": (1.0, 0.0)}).write()
 
     with ledger.reading() as reader:
