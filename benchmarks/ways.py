@@ -117,7 +117,8 @@ def half_lives(folder: Path, leads: int, seed: int) -> Figures:
     project, dataset = memory_world(folder, leads, seed)
     truth = make_memory_law(WorldSettings(n_leads=1, on=("memory",))).groups
     found = {each.group: each for each in with_half_lives(project, dataset, lambda _: None).half_lives}
-    figures: Figures = {"conversions": int(dataset.y.sum())}
+    idle = [name for name, each in found.items() if name not in truth and each.is_told]
+    figures: Figures = {"conversions": int(dataset.y.sum()), "told of no effect": ", ".join(idle)}
     for name, law in truth.items():
         each, true = found[name], law.half_life_days * DAY
         figures |= {
@@ -193,7 +194,9 @@ def segments(folder: Path, leads: int, seed: int) -> Figures:
 
 def _half_lives_ending(rows: list[Figures]) -> str:
     said = [key for key in rows[0] if key.endswith((" within a step", " held"))]
-    return "; ".join(f"{key}: {sum(row[key] for row in rows)} of {len(rows)}" for key in said) + "."
+    idle = sum(bool(row["told of no effect"]) for row in rows)
+    held = "; ".join(f"{key}: {sum(row[key] for row in rows)} of {len(rows)}" for key in said)
+    return f"{held}. Worlds where a group without effect was given a half-life: {idle}."
 
 
 def _segments_ending(rows: list[Figures]) -> str:

@@ -27,15 +27,20 @@ _BOUND = 1.96
 _STEPS = 25
 _FLAT = 1e-12
 _MOST_SUM = 0.999
+LEFT_OUT = -1  # in the place of a half-life: the group's columns are empty
 
 
 @dataclass(frozen=True)
 class Learned:
-    """Places on the grid: the best half-life of a group, and the ends of its interval."""
+    """Places on the grid: the best half-life of a group, and the ends of its interval.
+
+    `is_useful`: whether the group clearly lowers the loss at all; one that moves nothing does best anywhere.
+    """
 
     best: int
     low: int
     high: int
+    is_useful: bool
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class GroupHalfLife:
     Attributes
     ----------
     types : event types of the group.
-    is_told : whether the data tell anything: the interval is not the whole grid.
+    is_told : whether the data tell anything: the group clearly lowers the loss, and the interval is not the whole
+        grid.
     """
 
     group: str
@@ -78,7 +84,8 @@ class _Search:
         return float(self.loss(places).mean())
 
     def _out_of_fold(self, places: tuple[int, ...]) -> Float64:
-        chosen = [self.shaped[:, group, place] for group, place in enumerate(places)]
+        none = np.zeros((len(self.y), self.shaped.shape[-1]))
+        chosen = [none if place == LEFT_OUT else self.shaped[:, g, place] for g, place in enumerate(places)]
         columns = np.concatenate([*chosen, self.basics, np.ones((len(self.y), 1))], axis=1)
         found = []
         for number, fold in enumerate(self.folds):
@@ -132,6 +139,7 @@ def _interval(search: _Search, places: tuple[int, ...], group: int, n_grid: int,
     best = places[group]
 
     def is_close(place: int) -> bool:
+        """Whether the loss with another place, or without the group, is not clearly worse."""
         worse = search.loss(_with(places, group, place)) - search.loss(places)
         by_cluster = np.bincount(codes, worse)
         spread = np.sqrt(len(by_cluster) * by_cluster.var(ddof=1)) if len(by_cluster) > 1 else np.inf
@@ -142,7 +150,7 @@ def _interval(search: _Search, places: tuple[int, ...], group: int, n_grid: int,
         low -= 1
     while high < n_grid - 1 and is_close(high + 1):
         high += 1
-    return Learned(best, low, high)
+    return Learned(best, low, high, is_useful=not is_close(LEFT_OUT))
 
 
 def _with(places: tuple[int, ...], group: int, place: int) -> tuple[int, ...]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from features.asof import NEVER, microseconds
+from features.asof import microseconds
+from features.cleaning import clean_events
+from features.durations import MICROSECONDS
 from features.entities import lead_and_product
 from features.titles import department
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["join_companions"]
 
-RECENT = pd.Timedelta(days=30)
+RECENT = 30 * MICROSECONDS["d"]
 MOST_CARRYING = 3
 
 
@@ -68,19 +70,22 @@ def _products_of_leads(found: ScoredRows, part: ScoredRows) -> None:
 def _buying_groups(part: ScoredRows, of_leads: ScoredRows | None) -> None:
     """People known and active, departments reached and missing, and the leads that carry the account."""
     assert part.tables.origin is not None
-    as_of = pd.Timestamp(part.leads.as_of, unit="us", tz="UTC")
-    people = part.tables.origin.leads
-    people = people[people["account_id"].notna() & (microseconds(people["created_at"]) < part.leads.as_of)]
-    events = part.tables.origin.events
-    recorded = microseconds(events["recorded_at"])
-    is_late = (recorded != NEVER) & (recorded >= part.leads.as_of)
-    known = events[(microseconds(events["occurred_at"]) < part.leads.as_of) & ~is_late]
-    is_active = people["lead_id"].isin(known.loc[known["occurred_at"] >= as_of - RECENT, "lead_id"])
+    of_people, as_of, sources = part.tables.origin, part.leads.as_of, part.bundle.sources
+    events = clean_events(
+        of_people.events, of_people.leads, sources.events, sources.target.outcome_events
+    ).events
+    known, recent = (
+        np.unique(events.lead[(events.time < as_of) & (events.time >= first)])
+        for first in (0, as_of - RECENT)
+    )
+    is_known = microseconds(of_people.leads["created_at"]) < as_of
+    people = of_people.leads[of_people.leads["account_id"].notna() & is_known]
+    is_active = people.index.isin(recent)
     ids, optional = part.rows.lead_id, part.rows.optional
     optional["account_id"] = list(ids)
     optional["people"] = _counts(people["account_id"], ids)
     optional["people_active"] = _counts(people.loc[is_active, "account_id"], ids)
-    reached = _reached(people[people["lead_id"].isin(known["lead_id"])], part)
+    reached = _reached(people[people.index.isin(known)], part)
     if reached is not None:
         wanted = part.project.target.roles
         optional["roles_reached"] = [sorted(reached.get(each, set())) for each in ids]

@@ -35,7 +35,7 @@ def with_half_lives(project: Project, dataset: Dataset, tell: Callable[[str], No
 
     They are learned on the development rows alone, on whole clusters drawn by hash where there are more than
     60,000 rows. What `half_lives_by_group` gives by hand stays as given. A group keeps the usual half-lives if
-    it is rare, beyond the ten most frequent, or if the data tell nothing of it.
+    it is rare, beyond the ten most frequent, or if the data tell nothing of it: it moves nothing, or any would do.
     """
     if not project.features.learn_half_lives or dataset.sources.is_static:
         return dataset
@@ -87,7 +87,7 @@ def _learned(
             int(grid[each.best]),
             int(grid[each.low]),
             int(grid[each.high]),
-            is_told=not (each.low == 0 and each.high == len(grid) - 1),
+            is_told=each.is_useful and not (each.low == 0 and each.high == len(grid) - 1),
         )
         for number, each in zip(learnable, places, strict=True)
     ]

@@ -52,7 +52,15 @@ def test_a_group_that_says_nothing_has_the_whole_grid_for_an_interval() -> None:
     active, silent = learned(3, weights=(0.9, 0.0))
 
     assert active.high - active.low < len(GRID) - 1
+    assert active.is_useful
     assert (silent.low, silent.high) == (0, len(GRID) - 1)
+
+
+@pytest.mark.parametrize("seed", range(5, 11))
+def test_a_group_that_says_nothing_is_never_useful_wherever_it_does_best(seed: int) -> None:
+    _, silent = learned(seed, weights=(0.9, 0.0))
+
+    assert not silent.is_useful
 
 
 def test_rows_of_one_cluster_count_once_so_the_interval_widens() -> None:
