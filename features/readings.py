@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +12,11 @@ from numpy.typing import NDArray
 
 from features.explicit import attribute_values
 from features.prepare import FeatureSources
+from features.settings import AttributeSettings
 from features.titles import SENIORITIES, department, role, seniority, size_band
 from features.view import RowView
 
-__all__ = ["READERS", "Reading", "attribute_readings", "plain"]
+__all__ = ["READERS", "Reading", "attribute_readings", "plain", "refuse_unreadable"]
 
 READERS = ("department", "role", "seniority")
 _READ_AS = {"role": role, "department": department}
@@ -48,6 +51,37 @@ def attribute_readings(
     codes, unique = pd.factorize(pd.Series(values, dtype=object), use_na_sentinel=True)
     is_boolean = sources.attributes.kinds()[name] == "boolean"
     return codes.astype(np.int64), [_read(value, reader, is_boolean=is_boolean) for value in unique]
+
+
+def refuse_unreadable(
+    names: Iterable[str], section: str, attributes: AttributeSettings, *, is_static: bool, instead: str
+) -> None:
+    """Nothing, where rules can read every named attribute as of any moment.
+
+    Parameters
+    ----------
+    section : where the rules stand, such as "overrides.rules".
+    instead : what to do about an attribute of which only today's value is known.
+
+    Raises
+    ------
+    ValueError
+        If one is not declared, is read in a way that does not exist, or only today's value of it is known.
+    """
+    since = attributes.availability()
+    for name in names:
+        base, _, reader = name.partition(".")
+        if base not in since:
+            near = difflib.get_close_matches(base, list(since), n=1, cutoff=0.5)
+            cure = f"did you mean '{near[0]}'?" if near else "declare it under [attributes]"
+            raise ValueError(f"{section}: '{base}' is no declared attribute; {cure}")
+        if reader not in ("", *READERS):
+            raise ValueError(f"{section}: '{name}': after the dot may stand {', '.join(READERS)}")
+        if since[base] == "current" and not is_static and base not in attributes.waived:
+            raise ValueError(
+                f"{section}: of '{base}' only today's value is known (attributes.current), not the one at as_of; "
+                f"{instead}"
+            )
 
 
 def plain(text: str) -> str:

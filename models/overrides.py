@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from features.durations import Duration
 from features.errors import ConfigError
 from features.prepare import FeatureSources
-from features.readings import READERS, Reading, attribute_readings, plain
+from features.readings import Reading, attribute_readings, plain, refuse_unreadable
 from features.settings import AttributeSettings, Settings
 from features.view import RowView
 
@@ -161,20 +161,9 @@ def refuse_stray_rules(
         )
     if settings.priority and not has_accounts:
         raise ValueError("overrides.priority needs the table data.accounts with the column is_priority")
-    since, waived = attributes.availability(), attributes.waived
-    for name in (each.attribute for each in conditions if each.attribute is not None):
-        base, _, reader = name.partition(".")
-        if base not in since:
-            near = difflib.get_close_matches(base, list(since), n=1, cutoff=0.5)
-            cure = f"did you mean '{near[0]}'?" if near else "declare it under [attributes]"
-            raise ValueError(f"overrides.rules: '{base}' is no declared attribute; {cure}")
-        if reader not in ("", *READERS):
-            raise ValueError(f"overrides.rules: '{name}': after the dot may stand {', '.join(READERS)}")
-        if since[base] == "current" and not is_static and base not in waived:
-            raise ValueError(
-                f"overrides.rules: of '{base}' only today's value is known (attributes.current), not the one at "
-                "as_of; put the leads it is about into overrides.file"
-            )
+    names = [each.attribute for each in conditions if each.attribute is not None]
+    instead = "put the leads it is about into overrides.file"
+    refuse_unreadable(names, "overrides.rules", attributes, is_static=is_static, instead=instead)
 
 
 def matching_rows(view: RowView, when: Condition, sources: FeatureSources) -> Int64:

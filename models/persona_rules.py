@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated
 
 import numpy as np
@@ -11,7 +10,7 @@ from pydantic import Field, model_validator
 
 from features.errors import ConfigError
 from features.prepare import FeatureSources
-from features.readings import READERS, Reading, attribute_readings, plain
+from features.readings import Reading, attribute_readings, plain, refuse_unreadable
 from features.settings import AttributeSettings, PositiveDuration, Settings
 from features.view import RowView
 
@@ -75,14 +74,11 @@ class PersonaSettings(Settings):
     events: bool = True
 
     @model_validator(mode="after")
-    def _some_persona(self) -> PersonaSettings:
-        names = [rule.name for rule in self.rules]
+    def _clusters_to_learn(self) -> PersonaSettings:
         if isinstance(self.learn, tuple) and self.learn[0] > self.learn[1]:
             raise ValueError(f"personas.learn must rise; got {self.learn[0]} to {self.learn[1]}")
         if self.learn == 1:
             raise ValueError("personas.learn = 1 would put every lead into one persona; use at least 2")
-        if len(set(names)) < len(names) and not self.rules:
-            raise ValueError("personas.rules is empty")
         return self
 
     @property
@@ -126,23 +122,10 @@ def refuse_stray_personas(
     conditions = [each for rule in settings.rules for each in rule.when]
     if is_static and any(each.event is not None for each in conditions):
         raise ValueError("personas.rules: a flat export has no events; use conditions on attributes")
-    since = attributes.availability()
-    for name in (
-        *(each.attribute for each in conditions if each.attribute is not None),
-        *settings.attributes,
-    ):
-        base, _, reader = name.partition(".")
-        if base not in since:
-            near = difflib.get_close_matches(base, list(since), n=1, cutoff=0.5)
-            cure = f"did you mean '{near[0]}'?" if near else "declare it under [attributes]"
-            raise ValueError(f"personas: '{base}' is no declared attribute; {cure}")
-        if reader not in ("", *READERS):
-            raise ValueError(f"personas: '{name}': after the dot may stand {', '.join(READERS)}")
-        if since[base] == "current" and not is_static and base not in attributes.waived:
-            raise ValueError(
-                f"personas: of '{base}' only today's value is known (attributes.current), not the one at as_of; "
-                "use another attribute, or name it in attributes.waived"
-            )
+    named = [each.attribute for each in conditions if each.attribute is not None]
+    instead = "use another attribute, or name it in attributes.waived"
+    names = [*named, *settings.attributes]
+    refuse_unreadable(names, "personas", attributes, is_static=is_static, instead=instead)
 
 
 def _is_met(view: RowView, condition: PersonaCondition, sources: FeatureSources) -> Bools:

@@ -41,6 +41,25 @@ half_lives = ["14d"]
 folds = 3
 """
 
+FLAT = """
+[data.leads]
+path = "leads.csv"
+[snapshots]
+mode = "static"
+[static]
+label = "bought"
+positive = ["yes"]
+negative = ["no"]
+order = "row"
+[attributes.at_creation]
+category = ["colour"]
+number = ["size"]
+[model]
+rungs = ["logistic"]
+bootstrap = 100
+logistic_penalties = [100.0]
+"""
+
 
 @dataclass(frozen=True)
 class Run:

@@ -16,7 +16,7 @@ from models.bundle import load_bundle
 from pipeline.config import load_project
 from pipeline.open_leads import leads_to_score, tables_for
 from pipeline.output import OPTIONAL
-from tests.pipeline.conftest import Crm, manifest, run_command, scores
+from tests.pipeline.conftest import FLAT, Crm, manifest, run_command, scores
 
 PAST = "2025-09-15T10:00:00+00:00"
 
@@ -277,27 +277,6 @@ def test_a_bundle_of_a_flat_export_needs_a_project_with_one(crm: Crm) -> None:
         leads_to_score(tables_for(project, bundle), flat, project, None)
 
 
-FLAT = """
-[data.leads]
-path = "leads.csv"
-[snapshots]
-mode = "static"
-[static]
-label = "bought"
-positive = ["yes"]
-negative = ["no"]
-open = ["talking"]
-order = "row"
-[attributes.at_creation]
-category = ["colour"]
-number = ["size"]
-[model]
-rungs = ["logistic"]
-bootstrap = 100
-logistic_penalties = [100.0]
-"""
-
-
 @pytest.fixture(scope="module")
 def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a flat export with a trained model."""
@@ -310,7 +289,8 @@ def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids = [f"F{number:04d}" for number in range(900)]
     table = pd.DataFrame({"lead_id": ids, "size": size, "colour": colour, "bought": bought})
     table.to_csv(folder / "leads.csv", index=False)
-    (folder / "lead-scoring.toml").write_text(FLAT, encoding="utf-8")
+    text = FLAT.replace("order =", 'open = ["talking"]\norder =')
+    (folder / "lead-scoring.toml").write_text(text, encoding="utf-8")
     run = run_command("train", "-p", folder / "lead-scoring.toml", "--json")
     assert run.json["verdict"] in {"champion", "challenger"}
     shutil.copytree(run.json["bundle"], folder / "bundle")

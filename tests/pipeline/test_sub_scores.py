@@ -25,27 +25,8 @@ from pipeline.simulate import WorldSettings, simulate_to_folder
 from pipeline.sub_scores import SUB_SCORES, sub_score_columns
 from pipeline.tables import load_tables
 from pipeline.train import development_examples, train_project
-from tests.pipeline.conftest import manifest, scores
+from tests.pipeline.conftest import FLAT, manifest, scores
 
-FLAT = """
-[data.leads]
-path = "leads.csv"
-[snapshots]
-mode = "static"
-[static]
-label = "bought"
-positive = ["yes"]
-negative = ["no"]
-order = "row"
-[attributes.at_creation]
-category = ["colour"]
-number = ["size"]
-[model]
-rungs = ["logistic"]
-bootstrap = 100
-[score]
-sub_scores = true
-"""
 QUICK = """
 [model]
 rungs = ["logistic"]
@@ -70,7 +51,8 @@ def flat_project(folder: Path) -> Project:
     ids = [f"F{number:04d}" for number in range(n)]
     leads = pd.DataFrame({"lead_id": ids, "size": size, "colour": colour, "bought": bought})
     leads.to_csv(folder / "leads.csv", index=False)
-    (folder / "lead-scoring.toml").write_text(FLAT, encoding="utf-8")
+    text = f"{FLAT}[score]\nsub_scores = true\n"
+    (folder / "lead-scoring.toml").write_text(text, encoding="utf-8")
     return load_project(folder / "lead-scoring.toml")
 
 

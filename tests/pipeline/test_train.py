@@ -14,27 +14,9 @@ from models.bundle import load_bundle
 from pipeline.config import load_project
 from pipeline.tracking import champion_version
 from tests.conftest import real_data
-from tests.pipeline.conftest import Crm, Run, manifest, run_command, scores
+from tests.pipeline.conftest import FLAT, Crm, Run, manifest, run_command, scores
 
 ROOT = Path(__file__).parents[2]
-FLAT = """
-[data.leads]
-path = "leads.csv"
-[snapshots]
-mode = "static"
-[static]
-label = "bought"
-positive = ["yes"]
-negative = ["no"]
-order = "row"
-[attributes.at_creation]
-category = ["colour"]
-number = ["size"]
-[model]
-rungs = ["logistic"]
-bootstrap = 100
-logistic_penalties = [100.0]
-"""
 POINTS = """
 [points]
 mql = 10
