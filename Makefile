@@ -95,6 +95,7 @@ campaign-truth: $(VENV)/.dev ## Train on simulated worlds whose truth is known, 
 	@$(BIN)/python benchmarks/truth.py targets --leads 12000 --seeds 1 2 3 --write
 	@$(BIN)/python benchmarks/truth.py half_lives --leads 7000 --seeds 1 2 3 4 5 --write
 	@$(BIN)/python benchmarks/truth.py segments --leads 12000 --seeds 1 2 3 --write
+	@$(BIN)/python benchmarks/truth.py colleagues --leads 6000 --seeds 1 2 3 --write
 	@$(BIN)/python benchmarks/truth.py oracle --leads 75000 --seeds 1 2 3 4 5 --write
 
 clean: ## Remove the sample and its results

@@ -9,14 +9,15 @@
     python benchmarks/truth.py targets --leads 12000 --seeds 1 2 3
     python benchmarks/truth.py half_lives --leads 7000 --seeds 1 2 3 4 5
     python benchmarks/truth.py segments --leads 12000 --seeds 1 2 3
+    python benchmarks/truth.py colleagues --leads 6000 --seeds 1 2 3
 
 oracle: how near to P(win within the horizon | everything observable before as_of), by the exact filter of the world.
 shuffled: how often noise is taken for a model. clean: what the leak hunt leaves out by mistake where nothing leaks.
 small: which rung few conversions choose, and whether it loses to the points table. coverage: how often the 95 %
 intervals of the test hold the truth, which is read off another, large world. capacity: how often entries and
-conversions of later months lie in the intervals promised for a capacity. targets, half_lives, segments: accounts,
-lead x product, customers, decay and tiers against their own truths. Nothing here is read before a model
-is judged.
+conversions of later months lie in the intervals promised for a capacity. targets, half_lives, segments, colleagues:
+accounts, lead x product, customers, decay, tiers and account features against their own truths. Nothing here is read
+before a model is judged.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ import numpy as np
 from scipy.special import expit
 
 from benchmarks.capacity import capacity, concluded
-from benchmarks.ways import ENDINGS_OF_WAYS, half_lives, segments, targets
+from benchmarks.ways import ENDINGS_OF_WAYS, colleagues, half_lives, segments, targets
 
 if TYPE_CHECKING:
     from features.catalogue import Catalogue
@@ -202,6 +203,7 @@ def coverage(folder: Path, leads: int, seed: int) -> Figures:
 CAMPAIGNS: dict[str, Callable[[Path, int, int], Figures]] = {
     "oracle": oracle, "shuffled": shuffled, "clean": clean, "small": small, "coverage": coverage,
     "capacity": capacity, "targets": targets, "half_lives": half_lives, "segments": segments,
+    "colleagues": colleagues,
 }  # fmt: skip
 
 

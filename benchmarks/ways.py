@@ -1,4 +1,4 @@
-"""The campaigns `targets`, `half_lives` and `segments` of benchmarks/truth.py: ways of scoring against the truth."""
+"""Ways of scoring against their truths: campaigns `targets`, `half_lives`, `segments`, `colleagues` of truth.py."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, log_expit
 
 if TYPE_CHECKING:
     from models.evaluation import Evaluation
     from pipeline.config import Project
     from pipeline.dataset import Dataset
 
-__all__ = ["ENDINGS_OF_WAYS", "half_lives", "memory_world", "of_target", "segments", "targets"]
+__all__ = ["ENDINGS_OF_WAYS", "colleagues", "half_lives", "memory_world", "of_target", "segments", "targets"]
 
 Figures = dict[str, Any]
 Float64 = NDArray[np.float64]
@@ -192,6 +192,68 @@ def segments(folder: Path, leads: int, seed: int) -> Figures:
     return figures
 
 
+def colleagues(folder: Path, leads: int, seed: int) -> Figures:
+    """What a lead's model loses without the account features, where wins run in companies and where they don't.
+
+    The loss is that against the exact chance, not against the outcome, so it has no noise of outcomes.
+    """
+    from pipeline.simulate import WorldSettings, p_history, simulate_to_folder
+
+    figures: Figures = {}
+    for name, off in (("on", ()), ("off", ("account",))):
+        own = folder / name
+        settings = WorldSettings(leads, seed, months=24, b2b_share=1.0, on=("buying",), off=off)
+        simulate_to_folder(settings, own)
+        path = own / "lead-scoring.toml"
+        text = path.read_text(encoding="utf-8")
+        losses, aucs = [], []
+        for families in ("", '\n[features]\nfamilies = ["explicit", "implicit", "recency"]\n'):
+            path.write_text(text + families, encoding="utf-8")
+            _, dataset, found = _judged_leads(own)
+            rows = dataset.rows.take(found.test_rows)
+            ids = dataset.data.leads["lead_id"].to_numpy(dtype=object)[rows.lead].tolist()
+            truth = p_history(own, ids, rows.as_of, "30d")
+            losses.append(
+                -float(
+                    (
+                        truth * log_expit(found.test_log_odds) + (1 - truth) * log_expit(-found.test_log_odds)
+                    ).mean()
+                )
+            )
+            aucs.append(found.intervals["auc"].value)
+        best = -float((truth * np.log(truth) + (1 - truth) * np.log1p(-truth)).mean())
+        figures |= {
+            f"{name}: AUC": round(aucs[0], 4), f"{name}: AUC without": round(aucs[1], 4),
+            f"{name}: loss above the truth's": round(losses[0] - best, 5),
+            f"{name}: without": round(losses[1] - best, 5), f"{name}: cost": round(losses[1] - losses[0], 5),
+        }  # fmt: skip
+    return figures
+
+
+def _judged_leads(folder: Path) -> tuple[Project, Dataset, Evaluation]:
+    from models.settings import RollingSettings
+    from models.trainer import evaluate
+    from pipeline.config import load_project
+    from pipeline.dataset import labelled_dataset
+    from pipeline.tables import load_tables
+    from pipeline.train import development_examples
+
+    project = load_project(folder / "lead-scoring.toml")
+    dataset = labelled_dataset(project, load_tables(project))
+    examples, catalogue = development_examples(project, dataset, lambda _: None)
+    model = project.model.model_copy(update={"rungs": ("logistic",), "bootstrap": 100})
+    plan = project.plan.model_copy(update={"model": model, "rolling": RollingSettings(blocks=1)})
+    return project, dataset, evaluate(examples, catalogue, plan)
+
+
+def _colleagues_ending(rows: list[Figures]) -> str:
+    on, off = [row["on: cost"] for row in rows], [row["off: cost"] for row in rows]
+    return (
+        f"Leaving out the account features costs {min(on):.5f} to {max(on):.5f} of log loss where companies buy again "
+        f"and again, and {min(off):.5f} to {max(off):.5f} where colleagues share nothing."
+    )
+
+
 def _half_lives_ending(rows: list[Figures]) -> str:
     said = [key for key in rows[0] if key.endswith((" within a step", " held"))]
     idle = sum(bool(row["told of no effect"]) for row in rows)
@@ -212,6 +274,7 @@ def _targets_ending(rows: list[Figures]) -> str:
 
 
 ENDINGS_OF_WAYS: dict[str, Callable[[list[Figures]], str]] = {
+    "colleagues": _colleagues_ending,
     "half_lives": _half_lives_ending,
     "segments": _segments_ending,
     "targets": _targets_ending,

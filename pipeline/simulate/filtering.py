@@ -69,9 +69,9 @@ class Chains:
             chance[row] = (u * span) @ (u.T @ (root * self._hazards(*group)[0])) / root
         return chance
 
-    def _hazards(self, segment: int, _in_market: int, fit: int, multiplier: int) -> Floats:
+    def _hazards(self, segment: int, in_market: int, fit: int, multiplier: int) -> Floats:
         hazards = self._law.hazards[:, segment] * self._law.by_fit[:, fit, None]
-        hazards[0] *= self._multipliers[multiplier]
+        hazards[0] *= self._multipliers[multiplier] * self._law.by_class[in_market]
         return np.asarray(hazards)
 
     def _code_rates(self, segment: int, in_market: int, fit: int, multiplier: int) -> Floats:

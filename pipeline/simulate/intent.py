@@ -110,7 +110,7 @@ def _leaving_rates(law: Parameters, people: People, rows: Ints, state: Ints) -> 
             of = (segment == s) & (group == c)
             rates[of, 0], rates[of, 1] = up[0, state[of]], down[0, state[of]]
     rates[:, 2:] = law.hazards[:, segment, state].T * law.by_fit[:, people.fit[rows]].T
-    rates[:, 2] *= law.by_cohort[people.cohort[rows]]
+    rates[:, 2] *= law.by_cohort[people.cohort[rows]] * law.by_class[people.in_market[rows]]
     return rates
 
 

@@ -64,6 +64,8 @@ class Parameters:
     by_cohort
         Multiplier of the win hazard by creation month, shape (cohort,); where competitors write, one
         more entry, 0, is theirs.
+    by_class
+        Multiplier of the win hazard by the account's class, shape (class,).
     in_market
         Chance that an account is in market, by is_priority, shape (2,).
     """
@@ -78,6 +80,7 @@ class Parameters:
     hazards: Floats
     by_fit: Floats
     by_cohort: Floats
+    by_class: Floats
     in_market: Floats
 
     def move_law(self) -> Floats:
@@ -145,7 +148,7 @@ def make_parameters(settings: WorldSettings) -> Parameters:
     if settings.shuffle_labels:
         hazards = np.repeat(np.array([0.0023, 0.0050, 0.0010]), 10).reshape(3, 2, 5)
         by_fit = np.ones_like(by_fit)
-    pace = np.array([1.0, 1.5])
+    pace = np.array([0.2, 15.0])
     up = np.array([[0.008, 0.020, 0.026], [0.036, 0.080, 0.090]])
     down = np.array([[0.038, 0.038, 0.032], [0.026, 0.028, 0.026]])
     activity = np.array([0.12, 0.58, 1.22, 2.1, 0.50])
@@ -169,6 +172,7 @@ def make_parameters(settings: WorldSettings) -> Parameters:
         hazards=hazards,
         by_fit=by_fit,
         by_cohort=_by_cohort(settings),
+        by_class=np.ones(2),
         in_market=np.array([0.25, 0.45]),
     )
     return _switched(settings, law)
@@ -180,6 +184,8 @@ def _switched(settings: WorldSettings, law: Parameters) -> Parameters:
         law = _with_segments(law, settings)
     if "competitor" in settings.on:
         law = replace(law, by_cohort=np.append(law.by_cohort, 0.0))
+    if "buying" in settings.on:
+        law = _with_buying_accounts(law, settings)
     if "fit" in settings.off:
         law = replace(law, by_fit=np.ones_like(law.by_fit))
     if "entry" in settings.off:
@@ -212,6 +218,16 @@ def _with_segments(law: Parameters, settings: WorldSettings) -> Parameters:
         )
     pace = np.array([1.0, 2.0])[:, None, None]
     return replace(law, mix=mix, activity=activity, hazards=hazards, up=law.up * pace, down=law.down * pace)
+
+
+def _with_buying_accounts(law: Parameters, settings: WorldSettings) -> Parameters:
+    """Accounts in market buy again and again, though their people act like anybody's: only wins betray them."""
+    same = {
+        name: np.repeat(getattr(law, name)[:, :1], 2, axis=1) for name in ("up", "down", "activity")
+    }
+    start = np.repeat(law.start[:, :, :1], 2, axis=2)
+    by_class = np.ones(2) if settings.shuffle_labels else np.array([0.3, 10.0])
+    return replace(law, start=start, by_class=by_class, in_market=np.array([0.15, 0.15]), **same)
 
 
 def _with_even_types(mix: Floats, names: tuple[str, ...]) -> Floats:

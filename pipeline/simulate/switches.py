@@ -8,7 +8,7 @@ from collections.abc import Iterable
 __all__ = ["OFF", "ON", "faults_of"]
 
 # The position of a name in ON seeds its random draws: new names go to the end.
-ON = ("segments", "personas", "competitor", "growth", "memory")
+ON = ("segments", "personas", "competitor", "growth", "memory", "buying")
 OFF = ("fit", "entry", "activity", "lifecycle", "amount", "product", "account", "negative")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ways import half_lives, of_target, targets
+from benchmarks.ways import colleagues, half_lives, of_target, targets
 
 
 @pytest.mark.slow
@@ -43,3 +43,14 @@ def test_a_product_nobody_asked_for_is_as_likely_as_the_one_asked_for_where_inte
 
     assert found["worst product"] <= 0.02
     assert found["share of the oracle"] >= 0.7
+
+
+@pytest.mark.slow
+def test_account_features_pay_where_companies_buy_again_and_cost_nothing_where_they_do_not(
+    tmp_path: Path,
+) -> None:
+    found = colleagues(tmp_path, 6_000, 1)
+
+    assert found["on: cost"] >= 0.001
+    assert found["on: AUC"] > found["on: AUC without"]
+    assert abs(found["off: cost"]) <= 0.0005

@@ -37,6 +37,7 @@ LAW = {
     "segments": {"activity", "mix", "hazards", "up", "down"},
     "personas": set(),
     "competitor": {"by_cohort"},
+    "buying": {"by_class", "in_market", "up", "down", "start", "activity"},
 }
 
 
