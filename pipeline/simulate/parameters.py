@@ -148,7 +148,7 @@ def make_parameters(settings: WorldSettings) -> Parameters:
     if settings.shuffle_labels:
         hazards = np.repeat(np.array([0.0023, 0.0050, 0.0010]), 10).reshape(3, 2, 5)
         by_fit = np.ones_like(by_fit)
-    pace = np.array([0.2, 15.0])
+    pace = np.array([1.0, 1.5])
     up = np.array([[0.008, 0.020, 0.026], [0.036, 0.080, 0.090]])
     down = np.array([[0.038, 0.038, 0.032], [0.026, 0.028, 0.026]])
     activity = np.array([0.12, 0.58, 1.22, 2.1, 0.50])
