@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/lead-scoring
 SAMPLE := sample
+MONTH := sample-month
 export UV_PYTHON_DOWNLOADS := never
 .DEFAULT_GOAL := help
 
@@ -19,9 +20,13 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(BIN)/python
 	@$(call install,.)
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	@$(call install,.[dev$(comma)tune])
+$(VENV)/.review: pyproject.toml constraints.txt | $(BIN)/python
+	@$(call install,.[review])
 	@touch $@ $(VENV)/.core
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@$(call install,.[dev$(comma)tune$(comma)review])
+	@touch $@ $(VENV)/.core $(VENV)/.review
 
 comma := ,
 define install
@@ -56,6 +61,13 @@ check-data: $(VENV)/.core ## Audit the data of PROJECT without training
 
 ui: $(VENV)/.core ## Open MLflow's page on the runs and versions
 	@$(RUN) ui -p $(PROJECT)
+
+month: $(VENV)/.core ## Simulate a month of nightly runs, with answers of sales, in sample-month/
+	@rm -rf $(MONTH)
+	@$(BIN)/python examples/month.py $(MONTH)
+
+review: $(VENV)/.review ## Open the page for sales on the ledger of PROJECT, else of sample-month/
+	@$(RUN) review -p $(or $(PROJECT),$(MONTH)/lead-scoring.toml)
 
 test: $(VENV)/.dev ## Run the quick tests
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow"
@@ -98,8 +110,9 @@ campaign-truth: $(VENV)/.dev ## Train on simulated worlds whose truth is known, 
 	@$(BIN)/python benchmarks/truth.py colleagues --leads 6000 --seeds 1 2 3 --write
 	@$(BIN)/python benchmarks/truth.py oracle --leads 75000 --seeds 1 2 3 4 5 --write
 
-clean: ## Remove the sample and its results
-	@rm -rf $(SAMPLE)
+clean: ## Remove the samples and their results
+	@rm -rf $(SAMPLE) $(MONTH)
 
 campaigns = campaign-leaks campaign-truth
-.PHONY: $(campaigns) help setup train score check-data ui test test-all check format golden bench bench-quality clean
+.PHONY: $(campaigns) help setup train score check-data ui month review test test-all check format golden bench bench-quality \
+	clean

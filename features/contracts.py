@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pandas as pd
@@ -105,11 +106,13 @@ class Tables:
         as text, and the declared attributes found in this table.
     accounts : one row an account, with the declared attributes that are not in leads.
     quarantine : one row a record left out: table, file, row (where the record starts, 1-based: the physical
-        line of a CSV, the row number of a Parquet file), lead_id (null where unknown), code, detail, raw.
+        line of a CSV, the row number of a Parquet file, the place in the order of a SQL table), lead_id (null
+        where unknown), code, detail, raw.
     rows_in : records read per table, quarantined ones included, blank lines not.
     data_end : the export's own end, UTC: the setting, else the latest event or outcome, else NaT.
-    digests : SHA-256 of every file read, by file name.
+    digests : SHA-256 of every file, or of the rows of every SQL table, by name.
     origin : the tables of the leads, where another entity stands in their place; else None.
+    shown : by table, leads and accounts, text that people see beside a score, by id; never a feature.
     """
 
     leads: pd.DataFrame
@@ -123,6 +126,7 @@ class Tables:
     data_end: pd.Timestamp
     digests: dict[str, str]
     origin: Tables | None = None
+    shown: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def empty_column(kind: ColumnKind, rows: int = 0) -> pd.Series:

@@ -1,4 +1,4 @@
-"""The command `lead-scoring`: init, check, simulate, train, score, explain, models, promote, rollback, ui."""
+"""The command `lead-scoring`: init, check, simulate, train, score, explain, models, promote, rollback, review, ui."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from features.errors import ConfigError, InputError, LeadScoringError, OutputError
-from pipeline import cli_bands, cli_ledger, cli_registry, cli_runs, cli_scorecard
+from pipeline import cli_bands, cli_feedback, cli_ledger, cli_registry, cli_review, cli_runs, cli_scorecard
 from pipeline.cli_options import (
     DEFAULT_PROJECT,
     AsOfOption,
@@ -30,6 +30,7 @@ from pipeline.cli_options import (
 )
 from pipeline.cli_runs import chosen_bundle, moment_of
 from pipeline.console import plain_console, printable, progress_lines
+from pipeline.tables.snapshot import one_snapshot
 
 if TYPE_CHECKING:
     from pipeline.explain_page import FileForm
@@ -51,19 +52,24 @@ class FileFormat(StrEnum):
 
 @app.command()
 def init(
-    files: Annotated[list[Path], typer.Argument(help="CSV or Parquet files of an export.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="CSV or Parquet files of an export; with --url names of tables.")
+    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Where to write the draft.")
     ] = DEFAULT_PROJECT,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    url: Annotated[
+        str | None, typer.Option("--url", help="Database of the tables, such as env:CRM_DATABASE_URL.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draft a project file from the files of an export."""
+    """Draft a project file from the files of an export, or from tables of a database."""
     from pipeline.draft import draft_project
 
     if output.exists() and not force:
         raise ConfigError(f"{output} exists already. Give another -o, or --force to replace it.")
-    draft = draft_project(files, output)
+    draft = draft_project(files, output, url)
     _write(output, draft.text)
     if as_json:
         print_json({"project": str(output), "guesses": list(draft.guesses)})
@@ -221,7 +227,9 @@ for _command in (
     app.command()(_command)
 app.command()(cli_bands.bands)
 app.command()(cli_scorecard.scorecard)
+app.command()(cli_review.review)
 cli_ledger.register(app)
+cli_feedback.register(app)
 
 
 def _write(path: Path, text: str) -> None:
@@ -234,7 +242,8 @@ def _write(path: Path, text: str) -> None:
 
 def _run(command: Callable[[], None]) -> int:
     try:
-        command()
+        with one_snapshot():
+            command()
     except LeadScoringError as error:
         Console(stderr=True, highlight=False).print(
             f"{type(error).__name__}: {printable(str(error))}", markup=False, soft_wrap=True

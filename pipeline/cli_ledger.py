@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from pipeline.cli_options import (
     DEFAULT_PROJECT,
@@ -19,9 +17,10 @@ from pipeline.cli_options import (
     project_of,
 )
 from pipeline.cli_registry import acting_name
-from pipeline.console import plain_console, printable
+from pipeline.console import open_table, plain_console, printable, show_table
 
 if TYPE_CHECKING:
+    from pipeline.ledger.attribution import Changed
     from pipeline.ledger.comparing import Comparison
     from pipeline.ledger.reading import LedgerRun
 
@@ -49,42 +48,48 @@ def runs(
     if as_json:
         print_json({"project": loaded.name, "runs": [each.to_json() for each in found]})
         return
-    table = _table(">run", "id", "as of", "model", ">scored", ">not open", ">quarantined", "recorded")
+    table = open_table(">run", "id", "as of", "model", ">scored", ">not open", ">quarantined", "recorded")
     for each in found:
         table.add_row(
             str(each.number), each.run_id[:12], _moment(each.as_of), each.model_version, f"{each.scored:,}",
             f"{each.not_open:,}", f"{each.quarantined:,}", _moment(each.recorded_at),
         )  # fmt: skip
-    _show(table)
+    show_table(table)
 
 
 def history(
     lead_id: Annotated[str, typer.Argument(help="The lead.")],
     project: ProjectOption = DEFAULT_PROJECT, target: TargetOption = None, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Print a lead's scores over the runs in the ledger."""
+    """Print a lead's scores over the runs in the ledger, and what moved them."""
+    from pipeline.ledger.attribution import changes_over_runs
     from pipeline.ledger.reading import history as history_of
     from pipeline.ledger.store import open_ledger
 
     loaded = project_of(project, None, target)
     with open_ledger(loaded).reading() as connection:
         found = history_of(connection, loaded.name, lead_id)
+        changes = {
+            (each.run, each.product): each for each in changes_over_runs(connection, loaded.name, lead_id)
+        }
+    moved = [changes.get((each.run, each.product)) for each in found]
     if as_json:
-        print_json({"lead_id": lead_id, "scores": [each.to_json() for each in found]})
+        told = [each.to_json() | _moved_json(by) for each, by in zip(found, moved, strict=True)]
+        print_json({"lead_id": lead_id, "scores": told})
         return
     has_products = any(each.product for each in found)
     names = [">run", "as of", *(["product"] if has_products else []), ">score", ">change", "band", ">rank"]
-    table = _table(*names, "first reason")
-    for each in found:
+    table = open_table(*names, "moved most by", "first reason")
+    for each, by in zip(found, moved, strict=True):
         reason = each.first_reason
         words = "" if reason is None else f"{reason['text']} ({reason['points']:+.1f})"
         product = [printable(each.product)] if has_products else []
         table.add_row(
             str(each.run), _moment(each.as_of), *product, _floored(each.score),
             "" if each.change is None else f"{each.change:+.1f}", printable(each.band), f"{each.rank:,}",
-            printable(words),
+            printable(_moved_words(by)), printable(words),
         )  # fmt: skip
-    _show(table)
+    show_table(table)
 
 
 def compare(
@@ -129,6 +134,10 @@ def forget(
         f"Deleted {found.scores_deleted:,} scores; recorded as erasure {found.number}, without the id. Files of scores "
         "and the source tables are as they were: while the lead stands there, the next run writes it again."
     )
+    if not found.is_clean:
+        plain_console().print(
+            "Other programs read the ledger meanwhile, so its log still holds what was deleted; it goes when they end."
+        )
 
 
 def _print_comparison(found: Comparison) -> None:
@@ -145,14 +154,14 @@ def _print_comparison(found: Comparison) -> None:
         )
         console.print(f"- {count:,} {words}{': ' if listed else ''}{listed}")
     if found.crossings:
-        table = _table("from", "to", ">leads", "farthest")
+        table = open_table("from", "to", ">leads", "farthest")
         for (a, b), (count, moves) in found.crossings.items():
             listed = ", ".join(f"{printable(each.lead_id)} {each.change:+.1f}" for each in moves)
             table.add_row(printable(a), printable(b), f"{count:,}", listed)
         console.print("\nBands crossed")
-        _show(table)
+        show_table(table)
     if found.moved:
-        table = _table("lead", ">before", ">after", ">change", "bands", "most by")
+        table = open_table("lead", ">before", ">after", ">change", "bands", "most by")
         for each in found.moved:
             bands = f"{each.band_before} > {each.band_after}"
             name = f"{each.lead_id} {each.product}".strip()
@@ -162,13 +171,35 @@ def _print_comparison(found: Comparison) -> None:
                 "" if each.group is None else f"{printable(each.group)} {each.group_points:+.1f}",
             )  # fmt: skip
         console.print("\nWho moved most")
-        _show(table)
+        show_table(table)
     if found.parts:
-        table = _table("reason group", ">mean change", ">mean size")
+        table = open_table("reason group", ">mean change", ">mean size")
         for name, mean, size in found.parts[: len(found.moved) or None]:
             table.add_row(printable(name), f"{mean:+.2f}", f"{size:.2f}")
         console.print("\nWhat moved the scores, points a lead")
-        _show(table)
+        show_table(table)
+
+
+def _moved_words(change: Changed | None) -> str:
+    """What moved a score most, and whether another model, or other lines, did it."""
+    if change is None:
+        return ""
+    most = change.most
+    group = [] if most is None else [f"{most.words} {most.points:+.1f}"]
+    return "; ".join(
+        [
+            *group,
+            *(["another model"] if change.is_new_model else []),
+            *(["other lines"] if change.is_new_scale else []),
+        ]
+    )
+
+
+def _moved_json(change: Changed | None) -> dict[str, Any]:
+    if change is None:
+        return {"moved_most_by": None, "is_new_model": None, "is_new_scale": None}
+    most = None if change.most is None else vars(change.most)
+    return {"moved_most_by": most, "is_new_model": change.is_new_model, "is_new_scale": change.is_new_scale}
 
 
 def _named(run: LedgerRun) -> str:
@@ -182,18 +213,3 @@ def _floored(score: float) -> str:
 
 def _moment(moment: datetime | None) -> str:
     return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
-
-
-def _table(*names: str) -> Table:
-    """An open table; a column named with > stands to the right."""
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name.lstrip(">"), justify="right" if name.startswith(">") else "left")
-    return table
-
-
-def _show(table: Table) -> None:
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:  # in a pipe nothing is cut or wrapped: other programs read lines
-        console.width = 1_000
-    console.print(table)

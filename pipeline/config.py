@@ -132,6 +132,7 @@ class Project(Settings):
             )
         for name in self.targets:
             self.for_target(name)
+        self._refuse_row_numbers()
         self._money_agrees()
         self._ways_agree()
         self._overrides_agree()
@@ -148,6 +149,15 @@ class Project(Settings):
         except ConfigError as error:
             raise ValueError(str(error)) from error
         refuse_stray_groups(self.features, self.events)
+
+    def _refuse_row_numbers(self) -> None:
+        is_numbered = self.static is not None and (
+            self.static.order == "row" or self.data.leads.columns.get("lead_id") == "row"
+        )
+        if is_numbered and self.data.leads.table is not None:
+            raise ValueError(
+                "rows of a database have no order of their own: name columns for static.order and lead_id, not 'row'"
+            )
 
     def _tiers_agree(self) -> None:
         """The segment must be a category that is known and fixed since the lead was made."""
@@ -238,6 +248,7 @@ class Project(Settings):
         """
         settings: dict[str, Any] = self.model_dump(mode="json")
         settings["tracking"].pop("uri", None)
+        settings["data"].pop("url", None)
         settings["events"].pop("internal_values", None)
         settings["wording"].pop("phrases", None)
         settings.pop("overrides", None)
@@ -270,7 +281,8 @@ class Project(Settings):
         return {name: words for name, words in found.items() if words}
 
     def table_path(self, table: TableSettings) -> Path:
-        """Where a table lies: its path, against data.folder, against the project file's folder."""
+        """Where the file of a table lies: its path, against data.folder, against the project file's folder."""
+        assert table.path is not None, "a table of a database has no path"
         return self.root / self.data.folder / table.path
 
     @property

@@ -29,7 +29,9 @@ def all_faults(read: str, error: ValidationError, model: type[BaseModel]) -> str
         else:
             said = fault["msg"].removeprefix("Value error, ")
             # a fault between sections is told by its words; the sections themselves would bury them
-            got = "" if isinstance(fault["input"], dict) else f"; got {_short(fault['input'])}"
+            # and an address may hold a password
+            is_quiet = isinstance(fault["input"], dict) or fault["loc"][-1:] in {("url",), ("uri",)}
+            got = "" if is_quiet else f"; got {_short(fault['input'])}"
             lines.append(f"  {where}: {said}{got}")
     return "\n".join(lines)
 

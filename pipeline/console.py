@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-__all__ = ["plain_console", "printable", "progress_lines"]
+__all__ = ["open_table", "plain_console", "printable", "progress_lines", "show_table"]
 
 
 def plain_console() -> Console:
@@ -35,3 +36,19 @@ def printable(text: str) -> str:
         each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
         for each in text
     )
+
+
+def open_table(*names: str) -> Table:
+    """An open table; a column named with > stands to the right."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name.lstrip(">"), justify="right" if name.startswith(">") else "left")
+    return table
+
+
+def show_table(table: Table) -> None:
+    """Print a table; in a pipe nothing is cut or wrapped, for other programs read lines."""
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = 1_000
+    console.print(table)

@@ -19,7 +19,7 @@ from pipeline.draft_columns import (
     guess_order,
     outcome_values,
 )
-from pipeline.draft_files import Export, assign_tables, map_columns, plain, read_export
+from pipeline.draft_files import Export, assign_tables, map_columns, plain, read_export, read_tables
 from pipeline.draft_text import (
     attribute_lines,
     barred_lines,
@@ -52,18 +52,20 @@ class Draft:
     unused: tuple[Path, ...] = ()
 
 
-def draft_project(files: list[Path], output: Path) -> Draft:
+def draft_project(files: list[Path], output: Path, url: str | None = None) -> Draft:
     """A project file for the given export files, to be written to `output`; nothing is written here.
 
-    Read are the first 50,000 rows of each file. What can't be shown to be fixed at the lead's creation is
-    proposed as `current`, or as `history` where a log of changes names it.
+    With the address of a database `files` are names of its tables and views. Read are the first 50,000 rows of
+    each. What can't be shown to be fixed at the lead's creation is proposed as `current`, or as `history` where
+    a log of changes names it.
 
     Raises
     ------
-    InputError
-        If a file can't be read or none is given.
+    ConfigError, InputError
+        If a file or the database can't be read, the address holds a password, or no file is given.
     """
-    exports = [read_export(Path(path)) for path in files]
+    names = [str(path) for path in files]
+    exports = read_tables(url, names, output.parent) if url else [read_export(Path(path)) for path in files]
     found = assign_tables(exports)
     found = {
         table: replace(found[table], columns=map_columns(found[table], table))
@@ -78,7 +80,7 @@ def draft_project(files: list[Path], output: Path) -> Draft:
     if is_flat:
         found = {table: export for table, export in found.items() if table in {"leads", "accounts"}}
     unused = tuple(e.path for e in exports if all(e.path != other.path for other in found.values()))
-    builder = _Builder(found, output, label, is_flat=is_flat)
+    builder = _Builder(found, output, label, url, is_flat=is_flat)
     text = builder.text(unused)
     guesses += builder.guesses
     return Draft(text, {table: export.path for table, export in found.items()}, tuple(guesses), unused)
@@ -101,22 +103,29 @@ class _Builder:
     """Puts a draft together, section by section."""
 
     def __init__(
-        self, found: dict[TableName, Export], output: Path, label: LabelGuess | None, *, is_flat: bool
+        self,
+        found: dict[TableName, Export],
+        output: Path,
+        label: LabelGuess | None,
+        url: str | None,
+        *,
+        is_flat: bool,
     ) -> None:
-        self.found, self.label, self.is_flat = found, label, is_flat
+        self.found, self.label, self.url, self.is_flat = found, label, url, is_flat
         self.guesses: list[str] = []
-        self.folder = os.path.commonpath([str(e.path.resolve().parent) for e in found.values()])
+        files = [output if url else export.path for export in found.values()]
+        self.folder = os.path.commonpath([str(path.resolve().parent) for path in files])
         self.relative = os.path.relpath(self.folder, output.resolve().parent)
         self.name = re.sub(r"[^\w.-]+", "-", Path(self.folder).name).strip("-.")[:80] or "leads"
         self.order = self._order() if is_flat else None
         self.attributes, self.renamed, self.barred = self._attributes()
 
-    def _order(self) -> str:
+    def _order(self) -> str | None:
         leads = self.found["leads"]
         if leads.columns.get("created_at"):
             return leads.columns["created_at"]
         skip = {self.label.column} if self.label else set()
-        return guess_order(leads, skip) or "row"
+        return None if self.url else guess_order(leads, skip) or "row"
 
     def _attributes(self) -> tuple[dict[str, dict[Kind, list[str]]], dict[str, str], dict[str, list[str]]]:
         """Attributes by availability and kind, the renamed ones (ours = theirs), and barred by reason."""
@@ -170,7 +179,7 @@ class _Builder:
             columns = dict(export.columns)
             if table == "leads":
                 columns |= self.renamed
-                if "lead_id" not in columns and self.is_flat:
+                if "lead_id" not in columns and self.is_flat and self.url is None:
                     columns["lead_id"] = "row"
             lines += table_lines(table, export, columns, self.folder, is_flat=self.is_flat)
         lines += self._static() if self.is_flat else self._target()
@@ -197,7 +206,7 @@ class _Builder:
             'output = "out"',
             "",
             "[data]",
-            f"folder = {quoted(self.relative)}",
+            f"url = {quoted(self.url)}" if self.url else f"folder = {quoted(self.relative)}",
         ]
 
     def _target(self) -> list[str]:
@@ -209,7 +218,8 @@ class _Builder:
         return target_lines(won, still, ranked)
 
     def _static(self) -> list[str]:
-        label, order = self.label, self.order or "row"
+        label, order = self.label, self.order
         self.guesses.append(f"label = {label.column}" if label else "no label column was found")
-        self.guesses.append(f"order = {order}")
-        return static_lines(label, order, is_date=order == self.found["leads"].columns.get("created_at"))
+        self.guesses.append(f"order = {order}" if order else "no column gives the time order")
+        is_date = order is not None and order == self.found["leads"].columns.get("created_at")
+        return static_lines(label, order, is_date=is_date)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,27 +14,30 @@ import pandas as pd
 import pyarrow as pa
 
 from features.contracts import CONTRACT, TableName
-from features.errors import InputError
+from features.errors import ConfigError, InputError
 from features.values import parse_numbers, parse_times
+from pipeline.addresses import full_address, has_secret
 from pipeline.config import TableSettings
 from pipeline.draft_names import FILE_NAMES, NULL_MARKERS, TIME_FORMATS, known_names
 from pipeline.tables.csv_reader import read_csv
 from pipeline.tables.files import read_file
 from pipeline.tables.parquet import read_parquet
+from pipeline.tables.raw import Source
 
-__all__ = ["Export", "assign_tables", "map_columns", "plain", "read_export", "time_format_of"]
+__all__ = ["Export", "assign_tables", "map_columns", "plain", "read_export", "read_tables", "time_format_of"]
 
 _ROWS = 50_000
 
 
 @dataclass(frozen=True)
 class Export:
-    """The start of one file, as text under its own column names.
+    """The start of one file, or of one table of a database, as text under its own column names.
 
     Attributes
     ----------
     frame : at most 50,000 rows; text, or datetime64 where the format is typed. Null markers are still in it.
     nulls : the markers found that clearly mean "nothing".
+    is_table : whether `path` is the name of a table.
     """
 
     path: Path
@@ -42,6 +46,7 @@ class Export:
     encoding: str = "utf-8"
     nulls: tuple[str, ...] = ()
     columns: dict[str, str] = field(default_factory=dict)
+    is_table: bool = False
 
     def values(self, name: str) -> pd.Series:
         """A column without its null markers."""
@@ -73,12 +78,46 @@ def read_export(path: Path) -> Export:
         source = read_csv(data, settings, file.name)
     if not source.names or len(set(source.names)) < len(source.names):
         raise InputError(f"{path} has no header or repeated column names; mend the export first.")
-    frame = pd.DataFrame(
+    frame = _frame(source)
+    return Export(path, frame, delimiter, encoding, _nulls(frame))
+
+
+def read_tables(url: str, names: Sequence[str], folder: Path) -> list[Export]:
+    """The start of some tables of a database, in no order.
+
+    Parameters
+    ----------
+    url : as in the project file; a path of SQLite stands against the folder.
+
+    Raises
+    ------
+    ConfigError, InputError
+        If the address holds a password, the database can't be reached or a table can't be read.
+    """
+    from pipeline.tables.sql import SqlTables
+
+    if has_secret(url):
+        raise ConfigError(
+            "The address holds a password, which the draft would keep for all to read. Put the address into a "
+            "variable of the environment, and give its name: --url env:CRM_DATABASE_URL."
+        )
+    with closing(SqlTables(full_address(url, folder))) as database:
+        frames = [_frame(database.read(name, limit=_ROWS)[0]) for name in names]
+    return [
+        Export(Path(name), frame, nulls=_nulls(frame), is_table=True)
+        for name, frame in zip(names, frames, strict=True)
+    ]
+
+
+def _frame(source: Source) -> pd.DataFrame:
+    return pd.DataFrame(
         {name: _text(column[:_ROWS]) for name, column in zip(source.names, source.columns, strict=True)}
     )
+
+
+def _nulls(frame: pd.DataFrame) -> tuple[str, ...]:
     texts = [frame[name] for name in frame if isinstance(frame[name].dtype, pd.StringDtype)]
-    found = tuple(marker for marker in NULL_MARKERS if any((column == marker).any() for column in texts))
-    return Export(path, frame, delimiter, encoding, found)
+    return tuple(marker for marker in NULL_MARKERS if any((column == marker).any() for column in texts))
 
 
 def plain(name: str) -> str:

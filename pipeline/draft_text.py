@@ -70,8 +70,9 @@ def listed(names: Sequence[str]) -> str:
 def table_lines(
     table: TableName, export: Export, columns: Mapping[str, str], folder: str, *, is_flat: bool
 ) -> list[str]:
-    """The section of one table: path, mapping, delimiter, null markers, format of its times."""
-    lines = ["", f"[data.{table}]", f"path = {quoted(os.path.relpath(export.path.resolve(), folder))}"]
+    """The section of one table: path or name, mapping, delimiter, null markers, format of its times."""
+    place = f"path = {quoted(os.path.relpath(export.path.resolve(), folder))}"
+    lines = ["", f"[data.{table}]", f"table = {quoted(str(export.path))}" if export.is_table else place]
     if export.delimiter != ",":
         lines.append(f"delimiter = {quoted(export.delimiter)}")
     if export.encoding != "utf-8":
@@ -138,8 +139,8 @@ def target_lines(won: Sequence[str], still: Sequence[str], ranked: Sequence[tupl
     return lines
 
 
-def static_lines(label: LabelGuess | None, order: str, *, is_date: bool) -> list[str]:
-    """The label of a flat export, and its order."""
+def static_lines(label: LabelGuess | None, order: str | None, *, is_date: bool) -> list[str]:
+    """The label of a flat export, and its order where it has one."""
     lines = [
         "",
         "# A flat export: one row a lead with its result, no log of events.",
@@ -156,6 +157,8 @@ def static_lines(label: LabelGuess | None, order: str, *, is_date: bool) -> list
         lines.append(f"negative = {listed(label.negative)}")
         if label.others:
             lines.append(f"open = {listed(label.others)}  # taken as not ended yet: scored, not trained on")
+    if order is None:
+        return [*lines, "# Rows of a database have no order: name a column that rises with time, order = ..."]
     if is_date:
         why = "the leads' creation time"
     elif order == "row":

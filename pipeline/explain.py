@@ -18,7 +18,7 @@ from models.scorer import Scorer
 from models.wording import Wording
 from pipeline.config import Project
 from pipeline.open_leads import OpenLeads, leads_to_score, scored_chunks, why_unknown
-from pipeline.overrides import overrides_of
+from pipeline.overrides import overrides_of, recorded_overrides
 from pipeline.reason_lines import reason_lines
 
 if TYPE_CHECKING:
@@ -129,17 +129,19 @@ def explain_fully(
         since=change,
         lines=band_lines(bundle.scorer),
         is_bounded=bundle.scorer.table_lines is None,
-        override=_override(project, bundle, tables, leads, row),
+        override=_override(project, bundle, tables, leads, row, is_present=as_of is None),
     )
 
 
 def _override(
-    project: Project, bundle: Bundle, tables: Tables, leads: OpenLeads, row: int
+    project: Project, bundle: Bundle, tables: Tables, leads: OpenLeads, row: int, *, is_present: bool
 ) -> Override | None:
-    if not project.overrides.is_on:
+    recorded = recorded_overrides(project, leads.as_of, is_present=is_present)
+    if not project.overrides.is_on and not recorded:
         return None
     chosen = leads.rows.take(np.array([row]))
-    return overrides_of(project, bundle.sources, tables, leads.data, chosen, leads.as_of).by_row[0]
+    found = overrides_of(project, bundle.sources, tables, leads.data, chosen, leads.as_of, recorded)
+    return found.by_row[0]
 
 
 def band_lines(scorer: Scorer) -> tuple[tuple[str, float], ...]:

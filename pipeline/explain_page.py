@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from features.contracts import CONTRACT
 from features.errors import InputError, OutputError
 from pipeline import plots
+from pipeline.addresses import input_files
 from pipeline.config import Project
 from pipeline.explain_words import ExplainWords
 from pipeline.waterfall import described, waterfall_plot
@@ -116,9 +116,8 @@ def write_explanation(
 
 
 def _refuse_inputs(path: Path, project: Project, inputs: Iterable[Path]) -> None:
-    tables = [table for table in (getattr(project.data, name) for name in CONTRACT) if table is not None]
     wording = [] if project.wording.file is None else [project.root / project.wording.file]
-    read = [*(project.table_path(table) for table in tables), *wording, *inputs]
+    read = [*input_files(project), *wording, *inputs]
     if path.resolve() in {each.resolve() for each in read}:
         raise InputError(
             f"Writing {path} would replace an input of the project. Nothing was written. Give another -o."

@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from numpy.typing import NDArray
 
 from features.errors import OutputError
 
@@ -101,7 +102,8 @@ class ScoreRows:
     base_score: list[float] = field(default_factory=list)
     silent_until: list[int | None] = field(default_factory=list)
     warnings: list[list[str]] = field(default_factory=list)
-    contributions: list[str] | None = None  # a JSON array a row, where a ledger keeps them
+    # points by reason group, (rows, groups) a chunk, where a ledger keeps them
+    contributions: list[NDArray[np.float64]] | None = None
     optional: dict[str, list[Any]] = field(default_factory=dict)
 
     def add_optional(self, columns: Mapping[str, list[Any]]) -> None:

@@ -1,13 +1,13 @@
-"""Overrides at scoring: the rules and the file of the project, matched with the leads and counted."""
+"""Overrides at scoring: the ledger's decisions, the project's file and rules, matched with the leads and counted."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,14 @@ from features.view import RowView
 from models.overrides import ACTIONS, Override, OverrideSettings, matching_rows, strongest
 from pipeline.config import Project
 
-__all__ = ["LeadOverrides", "overrides_file", "overrides_of"]
+__all__ = ["LeadOverrides", "Listed", "overrides_file", "overrides_of", "recorded_overrides"]
 
 COLUMNS = ("action", "owner", "reason", "until")
 OWNERS = ("lead_id", "account_id")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OF_THE_LIST = Override("raise", "priority list", "the account is on the priority list")
 Candidate = tuple[list[int], Override]
+Listed = tuple[str, str, Override]  # lead_id or account_id, its value, what was decided
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,13 @@ class LeadOverrides:
     ----------
     by_row : the override that counts for each row, None for none.
     expired : rules and rows of the file that no longer count.
+    recorded : how many rows have theirs from the ledger, and how many of its decisions are on leads or accounts that
+        the tables no longer hold; None if it has none.
     """
 
     by_row: list[Override | None]
     expired: int
+    recorded: tuple[int, int] | None = None
 
     def column(self) -> list[dict[str, str | None] | None]:
         """The output's column `override`."""
@@ -57,8 +62,11 @@ class LeadOverrides:
             for lead, each in zip(lead_ids, self.by_row, strict=True)
             if each is not None and each.action == "raise"
         ]
-        by_action = {action: counts[action] for action in ACTIONS}
-        return {"overrides": {**by_action, "ignored_expired": self.expired}, "raised": sorted(raised)}
+        found: dict[str, int] = {action: counts[action] for action in ACTIONS}
+        found["ignored_expired"] = self.expired
+        if self.recorded is not None:
+            found |= dict(zip(("of_ledger", "ignored_gone"), self.recorded, strict=True))
+        return {"overrides": found, "raised": sorted(raised)}
 
 
 def overrides_file(project: Project) -> Path | None:
@@ -66,15 +74,51 @@ def overrides_file(project: Project) -> Path | None:
     return None if project.overrides.file is None else project.root / project.overrides.file
 
 
+def recorded_overrides(project: Project, as_of: int, *, is_present: bool) -> list[Listed]:
+    """The decisions in the project's ledger that a run at as_of takes; empty without a ledger, and but for leads.
+
+    Parameters
+    ----------
+    as_of : in microseconds, or `NEVER`.
+    is_present : whether nobody asked for an as_of; see `pipeline.ledger.decisions.decisions_for_run`.
+
+    Raises
+    ------
+    OutputError
+        If the ledger can't be read.
+    """
+    if project.ledger.url is None or project.target.entity != "lead":
+        return []
+    from pipeline.ledger.decisions import decisions_for_run
+    from pipeline.ledger.store import find_ledger
+
+    ledger = find_ledger(project)
+    if ledger is None:
+        return []
+    moment = None if as_of == NEVER else EPOCH + timedelta(microseconds=as_of)
+    with ledger.reading() as connection:
+        found = decisions_for_run(connection, project.name, moment, is_present=is_present)
+    return [
+        (
+            each["kind"],
+            each["subject"],
+            Override(each["action"], each["owner"], each["reason"], each["until"]),
+        )
+        for each in found
+    ]
+
+
 def overrides_of(
-    project: Project, sources: FeatureSources, tables: Tables, data: Prepared, rows: Examples, as_of: int
-) -> LeadOverrides:
-    """The override of each row: those of the file count before the rules, these before the priority list.
+    project: Project, sources: FeatureSources, tables: Tables, data: Prepared, rows: Examples, as_of: int,
+    recorded: Sequence[Listed] = (),
+) -> LeadOverrides:  # fmt: skip
+    """The override of each row: the ledger's count before those of the file, then come the rules, then the list.
 
     Parameters
     ----------
     sources : of the bundle, so that attributes and events are read as the model reads them.
     as_of : the moment of scoring in microseconds; `NEVER` for a flat export, whose end of the data stands in.
+    recorded : decisions of the ledger that have not expired.
 
     Raises
     ------
@@ -89,13 +133,18 @@ def overrides_of(
     given = [*(override for _, _, override in listed), *(rule.override for rule in settings.rules)]
     moment = _moment(given, as_of, tables)
     candidates = [
-        *_of_file(listed, data, rows),
+        *_of_list(listed, data, rows),
         *_of_rules(settings, sources, data, rows, as_of),
         *_of_priority(settings, data, rows),
     ]
     counting = [(places, each) for places, each in candidates if not each.has_expired(moment)]
     expired = sum(each.has_expired(moment) for each in given)
-    return LeadOverrides(strongest(len(rows), counting), expired)
+    if not recorded:
+        return LeadOverrides(strongest(len(rows), counting), expired)
+    by_row = strongest(len(rows), [*_of_list(recorded, data, rows), *counting])
+    known, own = _known(tables), {override for _, _, override in recorded}
+    gone = sum(name not in known[kind] for kind, name, _ in recorded)
+    return LeadOverrides(by_row, expired, (sum(each in own for each in by_row), gone))
 
 
 def _moment(given: list[Override], as_of: int, tables: Tables) -> int:
@@ -113,7 +162,7 @@ def _moment(given: list[Override], as_of: int, tables: Tables) -> int:
     return 0
 
 
-def _of_file(listed: list[tuple[str, str, Override]], data: Prepared, rows: Examples) -> Iterator[Candidate]:
+def _of_list(listed: Sequence[Listed], data: Prepared, rows: Examples) -> Iterator[Candidate]:
     places: dict[tuple[str, str], list[int]] = defaultdict(list)
     if listed:
         chosen = data.leads.iloc[rows.lead]
@@ -149,18 +198,23 @@ def _of_priority(settings: OverrideSettings, data: Prepared, rows: Examples) -> 
     yield np.flatnonzero(is_listed).tolist(), OF_THE_LIST
 
 
-def _listed(project: Project, tables: Tables) -> list[tuple[str, str, Override]]:
-    """(lead_id or account_id, its value, override) of each row of the file."""
-    path = overrides_file(project)
-    if path is None:
-        return []
+def _known(tables: Tables) -> dict[str, set[str]]:
+    """The ids of leads and accounts that the tables hold, those in quarantine among them."""
     leads = (tables if tables.origin is None else tables.origin).leads
     held = tables.quarantine[tables.quarantine["table"] == "leads"]["lead_id"]
-    known = {
+    return {
         "lead_id": {*leads["lead_id"].astype(str), *held.dropna().astype(str)},
         "account_id": set(leads["account_id"].dropna().astype(str)) | set(tables.accounts["account_id"].astype(str)),
     }  # fmt: skip
-    found: list[tuple[str, str, Override]] = []
+
+
+def _listed(project: Project, tables: Tables) -> list[Listed]:
+    """The decision in each row of the file."""
+    path = overrides_file(project)
+    if path is None:
+        return []
+    known = _known(tables)
+    found: list[Listed] = []
     faults: list[str] = []
     n = 0
     for line, cells in _cells(path):
@@ -199,7 +253,7 @@ def _cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         yield reader.line_num, {name: str(value).strip() for name, value in row.items()}
 
 
-def _decision(cells: dict[str, str], known: dict[str, set[str]]) -> tuple[str, str, Override]:
+def _decision(cells: dict[str, str], known: dict[str, set[str]]) -> Listed:
     """The decision in a row; ValueError with what is wrong and how to mend it."""
     if "(beyond the header)" in cells:
         raise ValueError("it has more cells than the header; put texts with a comma in quotes")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from features.errors import BundleError, LeadScoringError
 from models.bundle import Bundle, load_bundle
 from pipeline.config import Project
+from pipeline.ledger.acts import record_act
 from pipeline.promotions import Promotion, champion_before, stated
 from pipeline.tracking import fetch_bundle
 from pipeline.tracking_registry import (
@@ -123,6 +124,8 @@ def _appoint(
             )
         notes = [*_standing(version, bundle), *_question(project, registry, bundle, Path(scratch))]
     move = move_champion(project, version, act, by, why, registry)
+    lost = record_act(project, move, bundle)
+    notes += [] if lost is None else [lost]
     if move.champion != version.number:
         notes.append(
             f"Another act at the same moment made version {move.champion} champion; both are on record."

@@ -16,6 +16,7 @@ from models.settings import BandSettings
 from pipeline.band_stability import BandStability, band_stability
 from pipeline.bands_what_if import WhatIfs
 from pipeline.config import Project
+from pipeline.ledger.acts import record_act
 from pipeline.promotions import stated
 from pipeline.tracking import log_re_anchored
 from pipeline.tracking_registry import Move, RegisteredVersion, find_version, move_champion, read_registry
@@ -34,6 +35,7 @@ class ReAnchored:
     version, model_version : of the new champion; former : the version it was made from.
     before, after : the anchors.
     stability : open leads that change band; None where none are open.
+    warning : why the ledger does not show the act, if so.
     """
 
     version: str
@@ -43,6 +45,7 @@ class ReAnchored:
     after: Anchors
     move: Move
     stability: BandStability | None
+    warning: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The act as plain values."""
@@ -51,6 +54,7 @@ class ReAnchored:
             "before": self.before.to_json(), "after": self.after.to_json(), "champion": self.move.champion,
             "record": self.move.record.to_json(),
             "band_changes": None if self.stability is None else self.stability.to_json(),
+            "warning": self.warning,
         }  # fmt: skip
 
     @property
@@ -72,6 +76,7 @@ class ReAnchored:
             said.append(self.stability.words)
         if self.move.champion != self.version:
             said.append(f"Another act at the same moment made version {self.move.champion} champion.")
+        said += [] if self.warning is None else [self.warning]
         return tuple(said)
 
 
@@ -157,5 +162,6 @@ def re_anchor(
         version = RegisteredVersion(number, (), {"model_version": bundle.model_version})
         move = move_champion(project, version, "re-anchor", by, why, registry)
         return ReAnchored(
-            number, bundle.model_version, former.number, champion.scorer.anchors, anchors, move, stability
-        )
+            number, bundle.model_version, former.number, champion.scorer.anchors, anchors, move, stability,
+            record_act(project, move, bundle),
+        )  # fmt: skip

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.catalogue import Catalogue, Feature
 from models.scorer import Scored
 from models.wording import Wording
 
-__all__ = ["reason_lines"]
+__all__ = ["group_words", "reason_lines"]
 
 Float64 = NDArray[np.float64]
 
@@ -39,3 +40,15 @@ def _limit_phrase(lead_points: float) -> str:
     if 0.0 <= lead_points <= 100.0:
         return "reason.limit_base"
     return "reason.limit_top" if lead_points > 100.0 else "reason.limit_bottom"
+
+
+def group_words(catalogue: Catalogue, wording: Wording) -> dict[str, str]:
+    """What each reason group is about, without any lead's figures; two groups alike take the catalogue's words."""
+    first: dict[str, Feature] = {}
+    for feature in catalogue.features:
+        first.setdefault(feature.group, feature)
+    found: dict[str, str] = {}
+    for group, feature in first.items():
+        words = wording.what(feature)
+        found[group] = feature.words if words in found.values() and feature.words else words
+    return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from features.catalogue import Catalogue
 from models.bundle import Bundle
@@ -41,6 +42,7 @@ class TrainingRecord:
     hunt : what the leak hunt left out and named.
     worth : what the value models promised and what came; None where they are off.
     personas : of the test rows; None where they are off.
+    answers : what sales answered so far, from the ledger, for the report alone; None where there is none.
     """
 
     project: Project
@@ -60,6 +62,7 @@ class TrainingRecord:
     hunt: LeakHunt = field(default_factory=LeakHunt)
     worth: Worth | None = None
     personas: PersonaStudy | None = None
+    answers: Mapping[str, Any] | None = None
 
     @property
     def checks(self) -> tuple[Check, ...]:

@@ -17,6 +17,7 @@ from pipeline import report_models as models
 from pipeline import report_rolling as rolling
 from pipeline.record import TrainingRecord
 from pipeline.report_declared import declared_tables
+from pipeline.report_feedback import feedback_section
 from pipeline.report_figures import Ranged, cell
 from pipeline.report_parts import PARTS_NOTE, part_tables, parts_words
 from pipeline.report_personas import persona_table
@@ -122,6 +123,7 @@ def _sections(record: TrainingRecord) -> dict[str, Any]:
         "parts_note": PARTS_NOTE,
         "tiers": [each for each in (tier_table(record), sheet_table(record)) if each is not None],
         "personas": persona_table(record),
+        "sales": feedback_section(record.answers),
         "base_rate": content.base_rate_words(record),
         "slices": data.slice_table(record),
         "running": rolling.headline_words(record),

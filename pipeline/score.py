@@ -12,20 +12,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.asof import NEVER
-from features.contracts import CONTRACT, Tables
+from features.contracts import Tables
 from features.errors import InputError, LeadScoringError
 from features.hindsight import known_before
 from models.bundle import Bundle
 from models.scorer import Scored
 from models.wording import Wording
+from pipeline.addresses import input_files
 from pipeline.companions import join_companions
 from pipeline.config import Project
 from pipeline.dataset import check_quarantine
-from pipeline.ledger.keeping import check_ledger, contribution_lines, run_to_keep
+from pipeline.ledger.facts import before_of, trend_of
+from pipeline.ledger.keeping import check_ledger, run_to_keep
 from pipeline.open_leads import OpenLeads, leads_to_score, scored_chunks, tables_for
 from pipeline.optional_columns import optional_columns
 from pipeline.output import SCHEMA_VERSION, ScoreRows, beside, files_of, publish, scores_table
-from pipeline.overrides import overrides_file, overrides_of
+from pipeline.overrides import overrides_file, overrides_of, recorded_overrides
 from pipeline.reason_lines import reason_lines
 from pipeline.score_warnings import stale_warning, unseen_warnings
 from pipeline.silence import silent_until
@@ -163,7 +165,7 @@ def score_rows(project: Project, bundle: Bundle, as_of: pd.Timestamp | None, tel
     looks_ahead = project.score.silent_until and not bundle.sources.is_static
     if looks_ahead:  # the features of now are the same; what came later is let go
         leads = replace(leads, data=known_before(leads.data, leads.as_of))
-    beside_scores = _overrides(project, bundle, tables, leads, rows)
+    beside_scores = _overrides(project, bundle, tables, leads, rows, is_present=as_of is None)
     for ids, X, scored in scored_chunks(leads, bundle, project.score.chunk_rows, project.score.top_reasons):
         rows.silent_until += _silent_until(bundle, leads, len(rows.lead_id), X, scored, is_asked=looks_ahead)
         chunk = leads.rows.take(np.arange(len(rows.lead_id), len(rows.lead_id) + len(ids)))
@@ -206,8 +208,10 @@ def _published(found: ScoredRows, output: Path) -> ScoreRun:
         "targets": {name: part.bundle.model_version for name, part in found.companions.items()},
     }  # fmt: skip
     manifest |= open_money(project, bundle, rows) | found.overrides
+    before = before_of(found)
+    rows.optional["trend"] = trend_of(found, before)
     table = scores_table(rows, stamp, bundle.model_version, project.score.rank_by)
-    kept = run_to_keep(found, table, manifest)
+    kept = run_to_keep(found, table, manifest, before)
     record, run_id = (kept.write, kept.run_id) if kept else (None, None)
     manifest |= {"ledger_run": run_id} if run_id else {}
     left_out = (leads.not_open, tables.quarantine)
@@ -219,12 +223,13 @@ def _published(found: ScoredRows, output: Path) -> ScoreRun:
 
 
 def _overrides(
-    project: Project, bundle: Bundle, tables: Tables, leads: OpenLeads, rows: ScoreRows
+    project: Project, bundle: Bundle, tables: Tables, leads: OpenLeads, rows: ScoreRows, *, is_present: bool
 ) -> dict[str, Any]:
     """Put the column `override` into the rows, where there can be any; what the manifest says of it."""
-    if not project.overrides.is_on:
+    recorded = recorded_overrides(project, leads.as_of, is_present=is_present)
+    if not project.overrides.is_on and not recorded:
         return {}
-    found = overrides_of(project, bundle.sources, tables, leads.data, leads.rows, leads.as_of)
+    found = overrides_of(project, bundle.sources, tables, leads.data, leads.rows, leads.as_of, recorded)
     rows.add_optional({"override": found.column()})
     return found.record(leads.lead_ids)
 
@@ -253,7 +258,7 @@ def _collect(
     rows.base_score += np.broadcast_to(scored.explained.base_score, len(ids)).tolist()
     rows.reasons += [reason_lines(scored, row, X[row], wording) for row in range(len(ids))]
     if rows.contributions is not None:
-        rows.contributions += contribution_lines(scored.explained.points)
+        rows.contributions.append(scored.explained.points)
     rows.warnings += [[words for words, mask in new.values() if mask[row]] for row in range(len(ids))]
 
 
@@ -269,9 +274,8 @@ def _silent_until(
 
 
 def _refuse_inputs(project: Project, output: Path) -> None:
-    tables = [table for table in (getattr(project.data, name) for name in CONTRACT) if table is not None]
     decisions = overrides_file(project)
-    read = [*map(project.table_path, tables), *([] if decisions is None else [decisions])]
+    read = [*input_files(project), *([] if decisions is None else [decisions])]
     inputs = {path.resolve() for path in read}
     for path in files_of(output):
         if path.resolve() in inputs:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from features.settings import Settings
 from models.settings import WordingSettings
@@ -17,16 +18,17 @@ __all__ = [
     "ProjectWording",
     "ReportSettings",
     "ScoreSettings",
+    "ShownSettings",
     "TableSettings",
     "TrackingSettings",
     "safe_name",
 ]
 
+_IDENTIFIER = re.compile(r"([^\W\d]\w{0,62}\.)?[^\W\d]\w{0,62}")
+
 
 def safe_name(name: str) -> str:
     """The name, if files and registries can carry it."""
-    import re
-
     if not re.fullmatch(r"[\w.-]{1,80}", name):
         raise ValueError("use 1 to 80 letters, digits, dots, dashes and underscores")
     return name
@@ -41,10 +43,20 @@ def _time_zone(name: str | None) -> str | None:
     return name
 
 
-class TableSettings(Settings):
-    """Where one table lies and how its columns are named there (`columns`: ours = theirs)."""
+def _identifier(name: str | None) -> str | None:
+    if name is not None and not _IDENTIFIER.fullmatch(name):
+        raise ValueError(
+            "write a table or view as NAME or SCHEMA.NAME, each of at most 63 letters, digits and underscores; "
+            "for any other name make a view"
+        )
+    return name
 
-    path: str
+
+class TableSettings(Settings):
+    """Where one table lies, in a file or a database, and how its columns are named there (ours = theirs)."""
+
+    path: str | None = None
+    table: Annotated[str | None, AfterValidator(_identifier)] = None
     columns: dict[str, str] = Field(default={})
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     encoding: Literal["utf-8", "utf-16", "utf-32", "latin-1", "cp1252"] = "utf-8"
@@ -67,11 +79,26 @@ class TableSettings(Settings):
             raise ValueError("write the form with % codes, such as %d.%m.%Y %H:%M; leave it out for ISO 8601")
         return value
 
+    @model_validator(mode="after")
+    def _one_place(self) -> TableSettings:
+        if (self.path is None) == (self.table is None):
+            raise ValueError("give either path (a file) or table (of the database at data.url)")
+        of_files = sorted({"delimiter", "encoding"} & self.model_fields_set)
+        if self.table is not None and of_files:
+            raise ValueError(f"{' and '.join(of_files)}: only files have that, not tables of a database")
+        return self
+
+    @property
+    def place(self) -> str:
+        """The file or the table, as the project file names it."""
+        return self.path or self.table or ""
+
 
 class DataSettings(Settings):
     """The tables of a project."""
 
     folder: str = "."
+    url: str | None = None
     time_zone: Annotated[str | None, AfterValidator(_time_zone)] = "UTC"
     data_end: datetime | None = None
     quarantine_limit: Annotated[float, Field(ge=0, le=1)] = 0.05
@@ -94,6 +121,16 @@ class DataSettings(Settings):
             value = value.replace(tzinfo=UTC)
         return value
 
+    @model_validator(mode="after")
+    def _address_and_tables(self) -> DataSettings:
+        tables = (self.leads, self.events, self.outcomes, self.accounts, self.field_changes)
+        has_table = any(each is not None and each.table is not None for each in tables)
+        if has_table and self.url is None:
+            raise ValueError('a table needs url, the address of its database, such as "env:CRM_DATABASE_URL"')
+        if self.url is not None and not has_table:
+            raise ValueError("url names a database, but no section says table; without one url is of no use")
+        return self
+
 
 class TrackingSettings(Settings):
     """Where MLflow keeps runs and versions; sqlite beside the project file by default."""
@@ -103,10 +140,24 @@ class TrackingSettings(Settings):
     registered_model: Annotated[str, AfterValidator(safe_name)] = "lead_scoring"
 
 
+class ShownSettings(Settings):
+    """Columns of leads or accounts that people see beside a score; kept in the ledger alone, never a feature."""
+
+    name: Annotated[str | None, Field(min_length=1)] = None
+    company: Annotated[str | None, Field(min_length=1)] = None
+    owner: Annotated[str | None, Field(min_length=1)] = None
+    segment: Annotated[str | None, Field(min_length=1)] = None
+
+    def columns(self) -> dict[str, str]:
+        """Name of the column that fills each place, those declared."""
+        return {place: column for place, column in self if column is not None}
+
+
 class LedgerSettings(Settings):
     """Where every score given is kept: a file of SQLite or PostgreSQL, by URL; none by default."""
 
     url: str | None = None
+    shown: ShownSettings = ShownSettings()
 
 
 class ScoreSettings(Settings):

@@ -14,6 +14,7 @@ import pandas as pd
 from features.durations import format_duration
 from models.bundle import Bundle
 from models.evaluation import Evaluation
+from pipeline.addresses import shown_address
 from pipeline.record import TrainingRecord
 
 __all__ = [
@@ -148,23 +149,6 @@ def input_example(bundle: Bundle) -> pd.DataFrame:
 def requirements() -> list[str]:
     """The libraries that scoring needs, as they are installed here."""
     return [f"{name}=={version(name)}" for name in NEEDED_TO_SCORE]
-
-
-def shown_address(uri: str) -> str:
-    """The address of a store without user and password.
-
-    Examples
-    --------
-    >>> shown_address("postgresql://ann:secret@db/leads")
-    'postgresql://***@db/leads'
-    """
-    without_user = re.sub(r"://\S*@", "://***@", uri)
-    return re.sub(
-        r"([?&][^=&\s]*(?:pass|pwd|token|secret|key)[^=&\s]*=)[^&\s]+",
-        r"\1***",
-        without_user,
-        flags=re.IGNORECASE,
-    )
 
 
 def first_line(error: Exception) -> str:

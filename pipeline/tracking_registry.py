@@ -88,10 +88,11 @@ class Registry:
 
 @dataclass(frozen=True)
 class Move:
-    """A recorded move of the alias, and the champion that was read afterwards."""
+    """A recorded move of the alias, the champion that was read afterwards, and the model_version before, if known."""
 
     record: Promotion
     champion: str | None
+    former_model: str | None = None
 
 
 def read_registry(project: Project, *, with_figures: bool = False) -> Registry:
@@ -216,7 +217,9 @@ def move_champion(
                 client.delete_registered_model_tag(name, tag)
             raise
         now = client.get_registered_model(name).aliases.get(CHAMPION)
-    return Move(record, _numbered(now))
+    known = () if seen is None else seen.versions
+    former_model = next((each.model_version for each in known if each.number == former), None)
+    return Move(record, _numbered(now), former_model)
 
 
 def promote_by_gate(project: Project, number: str, model_version: str, former: str | None) -> Move | None:

@@ -14,7 +14,7 @@ from types import FrameType
 from features.errors import OutputError
 from pipeline.config import Project
 
-__all__ = ["serve_ui"]
+__all__ = ["require_free", "serve_ui"]
 
 PATIENCE_SECONDS = 10.0
 SERVER_SETTINGS = {
@@ -37,7 +37,7 @@ def serve_ui(project: Project, host: str, port: int, tell: Callable[[str], None]
     OutputError
         If the port is taken, or the server ends by itself.
     """
-    _require_free(host, port)
+    require_free(host, port)
     uri = project.tracking_uri
     if uri.startswith("sqlite:///"):
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
@@ -69,8 +69,15 @@ def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - 
     raise KeyboardInterrupt
 
 
-def _require_free(host: str, port: int) -> None:
-    with socket.socket() as probe:
+def require_free(host: str, port: int) -> None:
+    """Nothing, if a server may listen there.
+
+    Raises
+    ------
+    OutputError
+        If the port is taken, or the address is none of this machine's.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

@@ -28,10 +28,12 @@ from pipeline.dataset import Dataset, check_quarantine, labelled_dataset, unlabe
 from pipeline.final_fit import FinalFit
 from pipeline.half_lives import half_life_words, with_half_lives
 from pipeline.leak_hunt import LeakHunt, hunt_leaks
+from pipeline.ledger.acts import record_act
 from pipeline.model_card import model_card
 from pipeline.parts import figures_by_part
 from pipeline.personas import study_personas
 from pipeline.record import TrainingRecord, Verdict
+from pipeline.report_feedback import answers_of_sales
 from pipeline.tables import load_tables
 from pipeline.tracking import champion_version
 from pipeline.value import judge_value, value_words, with_amounts, with_open_total
@@ -149,7 +151,7 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
             cleaned=dataset.data.events.removed, digests=tables.digests,
             warnings=tuple(each.message for each in tables.warnings) + evaluation.notes,
             slices=figures_by_part(project, dataset, evaluation), hunt=hunt, worth=worth,
-            personas=personas,
+            personas=personas, answers=answers_of_sales(project),
         )  # fmt: skip
         folder = _place(project, bundle)
     return _published(record, folder, tell, former)
@@ -181,7 +183,10 @@ def _published(record: TrainingRecord, folder: Path, tell: Tell, former: str | N
     if logged.registered_version is not None and record.bundle is not None:
         number, model = logged.registered_version, record.bundle.model_version
         is_judged = record.verdict == "champion"
-        if not is_judged or promote_by_gate(record.project, number, model, former) is None:
+        move = promote_by_gate(record.project, number, model, former) if is_judged else None
+        lost = None if move is None else record_act(record.project, move, record.bundle)
+        record = record if lost is None else replace(record, words=(*record.words, lost))
+        if move is None:
             tracking.set_alias(record.project, number, "challenger")
             if is_judged:
                 said = (

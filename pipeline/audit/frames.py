@@ -15,12 +15,10 @@ from features.contracts import TableName, Tables
 from features.labels import latest_mature
 from features.values import is_null, parse_numbers, parse_times
 from pipeline.config import Project, TableSettings
-from pipeline.tables.csv_reader import read_csv
-from pipeline.tables.files import read_file
-from pipeline.tables.parquet import read_parquet
+from pipeline.tables.load import read_source
 from pipeline.tables.raw import Source
 
-__all__ = ["AuditColumn", "LeadHistory", "lead_history", "raw_columns", "read_source", "static_label"]
+__all__ = ["AuditColumn", "LeadHistory", "lead_history", "raw_columns", "static_label"]
 
 Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -79,12 +77,6 @@ class LeadHistory:
     is_young: Mask
     end: int = NEVER
     horizon: int = 0
-
-
-def read_source(project: Project, settings: TableSettings) -> Source:
-    """One file of the project as text, before any rule of the contract."""
-    file = read_file(project.table_path(settings))
-    return read_parquet(file.data, file.name) if file.is_parquet else read_csv(file.data, settings, file.name)
 
 
 def static_label(values: pd.Series, positive: tuple[str, ...], negative: tuple[str, ...]) -> Float64:
@@ -161,13 +153,12 @@ def raw_columns(project: Project, tables: Tables) -> list[AuditColumn]:
     static = project.static if project.snapshots.mode == "static" else None
     skip = {"lead_id", "created_at", *((static.label, static.order or "") if static else ())}
     settings = project.data.leads
-    found = _columns_of(
-        "leads", read_source(project, settings), settings, project, skip, tables.leads["lead_id"]
-    )
+    source, _ = read_source(project, "leads", settings)
+    found = _columns_of("leads", source, settings, project, skip, tables.leads["lead_id"])
     if project.data.accounts is not None and not tables.accounts.empty:
         settings = project.data.accounts
         keys = tables.leads["account_id"]
-        source = read_source(project, settings)
+        source, _ = read_source(project, "accounts", settings)
         found += _columns_of("accounts", source, settings, project, {"account_id", "created_at"}, keys)
     return found
 

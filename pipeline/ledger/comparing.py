@@ -9,6 +9,7 @@ import heapq
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
 from pipeline.ledger.reading import LedgerRun
-from pipeline.ledger.schema import SCORES
+from pipeline.ledger.schema import DETAILS, SCORES
 
 __all__ = ["STEADY_POINTS", "Comparison", "Move", "compare"]
 
@@ -103,12 +104,16 @@ def compare(connection: Connection, before: LedgerRun, after: LedgerRun, top: in
     found = Comparison(before, after)
     groups = list(dict.fromkeys([*before.groups, *after.groups]))
     old, new = SCORES.alias("old"), SCORES.alias("new")
-    columns = ("score", "base_score", "band", "contributions")
-    asked = select(
-        old.c.lead_id, old.c.product, *(old.c[name] for name in columns), *(new.c[name] for name in columns)
-    ).where(
+    wide_old, wide_new = DETAILS.alias("wide_old"), DETAILS.alias("wide_new")
+    of_sides = (
+        (narrow.c.score, wide.c.base_score, narrow.c.band, wide.c.contributions)
+        for narrow, wide in ((old, wide_old), (new, wide_new))
+    )
+    asked = select(old.c.lead_id, old.c.product, *chain.from_iterable(of_sides)).where(
         old.c.run == before.number, new.c.run == after.number,
         old.c.lead_id == new.c.lead_id, old.c.product == new.c.product,
+        wide_old.c.run == old.c.run, wide_old.c.rank == old.c.rank,
+        wide_new.c.run == new.c.run, wide_new.c.rank == new.c.rank,
     )  # fmt: skip
     sums, sizes = np.zeros(len(groups) + 2), np.zeros(len(groups) + 2)
     for part in connection.execution_options(yield_per=PART_ROWS).execute(asked).partitions():

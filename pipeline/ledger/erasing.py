@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, tuple_
 
 from features.errors import InputError
-from pipeline.ledger.schema import ERASURES, RUNS, SCORES
+from pipeline.ledger.loading import withhold
+from pipeline.ledger.schema import DETAILS, ERASURES, FEEDBACK, OUTCOMES, OVERRIDES, RUNS, SCORES
 from pipeline.ledger.store import Ledger
 from pipeline.promotions import stated
 
@@ -23,12 +24,16 @@ OF_ACCOUNTS = ("account", "customer account")  # their ids are those of companie
 
 @dataclass(frozen=True)
 class Erasure:
-    """A recorded deletion."""
+    """A recorded deletion.
+
+    `is_clean`: whether no byte of the lead is left in SQLite's log, which other programs that read may keep.
+    """
 
     number: int
     scores_deleted: int
     why: str
     by: str
+    is_clean: bool
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values."""
@@ -41,26 +46,52 @@ def hashed_id(lead_id: str, salt: str) -> str:
 
 
 def forget(ledger: Ledger, projects: Sequence[str], lead_id: str, why: str, by: str) -> Erasure:
-    """Delete every score of a lead in the runs of these projects, and record that it was done.
+    """Delete all that the ledger holds of a lead in these projects, and record that it was done.
+
+    A run that is being loaded leaves the lead out from here on.
 
     Raises
     ------
     InputError
-        If `why` or `by` is empty, or the ledger holds no score of the lead.
+        If `why` or `by` is empty, or the ledger holds nothing of the lead.
     """
     record = {
         "why": stated("why", why), "by": stated("by", by), "project": projects[0],
         "salt": (salt := secrets.token_hex(16)), "lead_hash": hashed_id(lead_id, salt),
     }  # fmt: skip
-    runs = select(RUNS.c.number).where(RUNS.c.project.in_(projects), RUNS.c.entity.not_in(OF_ACCOUNTS))
     with ledger.writing() as connection:
-        found = connection.execute(delete(SCORES).where(SCORES.c.lead_id == lead_id, SCORES.c.run.in_(runs)))
-        if not found.rowcount:
+        loading = withhold(connection, projects, lead_id)
+        scores, others = (
+            _delete_scores(connection, projects, lead_id),
+            _delete_answers(connection, projects, lead_id),
+        )
+        if not scores + others:
+            later = " A run is being loaded: ask again when it is complete." if loading else ""
             raise InputError(
-                f"The ledger holds no score of '{lead_id}', so nothing was deleted. Ids are those of the leads table."
+                f"The ledger holds no score of '{lead_id}', so nothing was deleted. Ids are those of the leads "
+                f"table.{later}"
             )
-        values = {**record, "scores_deleted": found.rowcount, "recorded_at": datetime.now(UTC)}
+        values = {**record, "scores_deleted": scores, "recorded_at": datetime.now(UTC)}
         made = connection.execute(insert(ERASURES).values(values)).inserted_primary_key
-    ledger.clean()
     assert made is not None
-    return Erasure(int(made[0]), found.rowcount, record["why"], record["by"])
+    return Erasure(int(made[0]), scores, record["why"], record["by"], ledger.clean())
+
+
+def _delete_scores(connection: Connection, projects: Sequence[str], lead_id: str) -> int:
+    runs = select(RUNS.c.number).where(RUNS.c.project.in_(projects), RUNS.c.entity.not_in(OF_ACCOUNTS))
+    is_hers = (SCORES.c.lead_id == lead_id) & SCORES.c.run.in_(runs)
+    keys = select(SCORES.c.run, SCORES.c.rank).where(is_hers)
+    connection.execute(delete(DETAILS).where(tuple_(DETAILS.c.run, DETAILS.c.rank).in_(keys)))
+    return connection.execute(delete(SCORES).where(is_hers)).rowcount
+
+
+def _delete_answers(connection: Connection, projects: Sequence[str], lead_id: str) -> int:
+    """What people said of her, and how it ended."""
+    is_override = OVERRIDES.c.kind == "lead_id"
+    return sum(
+        connection.execute(delete(table).where(table.c.project.in_(projects), *hers)).rowcount
+        for table, hers in (
+            (FEEDBACK, [FEEDBACK.c.lead_id == lead_id]), (OUTCOMES, [OUTCOMES.c.lead_id == lead_id]),
+            (OVERRIDES, [is_override, OVERRIDES.c.subject == lead_id]),
+        )
+    )  # fmt: skip

@@ -1,49 +1,41 @@
-"""A scoring run into the ledger: all of it or nothing, and once however often it is run.
+"""A scoring run into the ledger: all of it or nothing to be seen, and once however often it is run.
 
 It is written when the files of the output lie ready under temporary names and before they are renamed. So a
-process killed anywhere leaves no published score that the ledger lacks; what it may leave is a run in the ledger
-whose files were not published, and the rerun, which has the same `run_id`, publishes them and adds nothing.
+process killed anywhere leaves no published score that the ledger lacks; what it may leave is a part of a run, which no
+reader sees, or a run whose files were not published. The rerun, which has the same `run_id`, adds what is missing and
+publishes the files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from models.wording import Wording
+from pipeline.ledger.facts import RunFacts, facts_of
+from pipeline.reason_lines import group_words
 
 if TYPE_CHECKING:
     from pipeline.config import Project
+    from pipeline.ledger.run_before import RunBefore
     from pipeline.score import ScoredRows
 
-__all__ = ["RunToKeep", "check_ledger", "contribution_lines", "run_to_keep"]
+__all__ = ["RunToKeep", "check_ledger", "run_to_keep"]
 
-DECIMALS = 6  # a millionth of a point; reasons add up to the score to 1e-4 at worst
-AS_THEY_ARE = (
-    "probability", "score", "band", "fit_grade", "engagement_grade", "silent_until", "expected_value", "base_score",
-)  # fmt: skip
 NUMBERS = ("probability", "score", "expected_value", "base_score")
 OF_MANIFEST = ("model_version", "rows_in", "scored", "not_open", "quarantined")
-BATCH_ROWS = 5_000
-
-
-def contribution_lines(points: NDArray[np.float64]) -> list[str]:
-    """One JSON array a row: signed points of each reason group, in the order of the bundle's groups.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> contribution_lines(np.array([[1.25, -0.00000001], [0.0, 3.0]]))
-    ['[1.25,0.0]', '[0.0,3.0]']
-    """
-    rounded = np.round(points, DECIMALS) + 0.0  # no minus zero
-    return [json.dumps(row, separators=(",", ":")) for row in rounded.tolist()]
+# what a fact says of a lead beside these follows from the inputs; what stood before follows from the ledger
+HASHED_FACTS = ("name", "company", "owner", "segment", "account_id", "further")
+Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -52,15 +44,17 @@ class RunToKeep:
 
     Attributes
     ----------
-    values : of the row in `ledger_runs`, without number and moment of recording.
+    values : of the row in `ledger_runs`, without what loading adds.
     table : the output, in call order.
-    contributions : JSON array of each row, by (lead_id, product); the product is empty but for lead x product.
+    contributions : (rows, groups) signed points of each reason group, in the order of the table.
+    facts : what was known beside the figures, in the order of the table.
     """
 
     project: Project
     values: Mapping[str, Any]
     table: pa.Table
-    contributions: Mapping[tuple[str, str], str]
+    contributions: Float64
+    facts: RunFacts
 
     @property
     def run_id(self) -> str:
@@ -68,42 +62,24 @@ class RunToKeep:
         return str(self.values["run_id"])
 
     def write(self) -> bool:
-        """Add the run in one transaction; False, and nothing added, if the ledger has it already."""
-        from sqlalchemy import insert, select
-        from sqlalchemy.exc import IntegrityError
-
-        from pipeline.ledger.loading import load_rows
-        from pipeline.ledger.schema import RUNS, SCORES
+        """Add the run, or what is missing of it; False, and nothing added, if the ledger has it already."""
+        from pipeline.ledger.loading import load_run
         from pipeline.ledger.store import open_ledger
 
-        ledger = open_ledger(self.project, is_new_allowed=True)
-        with ledger.writing() as connection:
-            if connection.scalar(select(RUNS.c.number).where(RUNS.c.run_id == self.run_id)) is not None:
-                return False
-            values = {**self.values, "recorded_at": datetime.now(UTC)}
-            try:
-                with connection.begin_nested():
-                    made = connection.execute(insert(RUNS).values(values))
-            except IntegrityError:  # another process was faster; its transaction is through
-                return False
-            assert made.inserted_primary_key is not None
-            load_rows(connection, SCORES, self._rows(int(made.inserted_primary_key[0])))
-        return True
+        return load_run(open_ledger(self.project, is_new_allowed=True), self)
 
-    def _rows(self, number: int) -> Iterator[dict[str, Any]]:
-        rank, is_product = 0, self.values["entity"] == "product"
-        columns = ["lead_id", "product", *AS_THEY_ARE, "reasons", "warnings"]
-        for batch in self.table.select(columns).to_batches(max_chunksize=BATCH_ROWS):
-            for row in batch.to_pylist():
-                rank += 1
-                product = str(row["product"]) if is_product else ""
-                yield {
-                    "run": number, "lead_id": row["lead_id"], "product": product, "rank": rank,
-                    **{name: row[name] for name in AS_THEY_ARE},
-                    "reasons": _compact(row["reasons"]),
-                    "contributions": self.contributions[row["lead_id"], product],
-                    "warnings": _compact(row["warnings"]) if row["warnings"] else None,
-                }  # fmt: skip
+    def part(self, number: int, start: int, n: int) -> tuple[pa.Table, pa.Table]:
+        """The next rows of `ledger_scores` and `ledger_details`: at most `n` from the place `start` on."""
+        from pipeline.ledger.rows import details_part, scores_part
+
+        output = self.table.slice(start, n)
+        is_product = self.values["entity"] == "product"
+        products: Sequence[str] = output.column("product").to_pylist() if is_product else [""] * len(output)
+        contributions = self.contributions[start : start + n]
+        return (
+            scores_part(output, self.facts, products, number, start),
+            details_part(output, self.facts, contributions, number, start),
+        )
 
 
 def check_ledger(project: Project) -> None:
@@ -120,34 +96,57 @@ def check_ledger(project: Project) -> None:
         open_ledger(project, is_new_allowed=True)
 
 
-def run_to_keep(found: ScoredRows, table: pa.Table, manifest: Mapping[str, Any]) -> RunToKeep | None:
+def run_to_keep(
+    found: ScoredRows, table: pa.Table, manifest: Mapping[str, Any], before: RunBefore | None
+) -> RunToKeep | None:
     """The run for the ledger, None if the project keeps none.
 
     Parameters
     ----------
     table, manifest : as they will be published.
+    before : the run before in the ledger, if there is one.
     """
     project, rows = found.project, found.rows
     if project.ledger.url is None or rows.contributions is None:
         return None
     groups, _ = found.bundle.scorer.catalogue.groups()
-    is_product = project.target.entity == "product"
-    products = rows.optional["product"] if is_product else [""] * len(rows.lead_id)
-    keys = zip(rows.lead_id, products, strict=True)
+    facts = facts_of(found, table, before)
     as_of = manifest["as_of"]
     # the ids of raised leads stay out: a lead must be deletable
     known = {name: value for name, value in manifest.items() if name != "raised"}
+    catalogue = found.bundle.scorer.catalogue
+    known["group_words"] = group_words(catalogue, Wording(catalogue, project.phrases, project.words))
+    contributions = _in_call_order(found, table, len(groups))
     values = {
         "project": project.name, "entity": project.target.entity, "target": project.target.name,
         "as_of": None if as_of is None else datetime.fromisoformat(as_of).replace(tzinfo=UTC),
-        **{name: manifest[name] for name in OF_MANIFEST},
-        "reason_groups": _compact(list(groups)), "manifest": _compact(known),
-        "run_id": _run_id(project, manifest, table, rows.contributions),
+        **{name: manifest[name] for name in OF_MANIFEST}, "horizon_days": facts.horizon_days,
+        "reason_groups": _compact(list(groups)), "attributes": _compact(list(facts.attributes)),
+        "anchors": facts.anchors, "event_watermark": facts.event_watermark, "manifest": _compact(known),
+        "run_id": _run_id(project, manifest, table, contributions, facts),
     }  # fmt: skip
-    return RunToKeep(project, values, table, dict(zip(keys, rows.contributions, strict=True)))
+    return RunToKeep(project, values, table, contributions, facts)
 
 
-def _run_id(project: Project, manifest: Mapping[str, Any], table: pa.Table, contributions: list[str]) -> str:
+def _in_call_order(found: ScoredRows, table: pa.Table, n_groups: int) -> Float64:
+    """(rows of the table, groups) points, which were collected in the order of scoring."""
+    rows = found.rows
+    points = np.concatenate([np.zeros((0, n_groups)), *(rows.contributions or [])])
+    ids = pa.array(rows.lead_id, pa.string()), table.column("lead_id").combine_chunks()
+    if found.project.target.entity == "product":
+        products = pa.array(rows.optional["product"], pa.string()), table.column("product").combine_chunks()
+        # the length of the id makes the pair unique, whatever signs it has
+        ids = tuple(
+            pc.binary_join_element_wise(pc.cast(pc.binary_length(lead), pa.string()), lead, product, " ")
+            for lead, product in zip(ids, products, strict=True)
+        )
+    order = pc.index_in(ids[1], value_set=ids[0]).to_numpy(zero_copy_only=False)
+    return np.asarray(points[order])
+
+
+def _run_id(
+    project: Project, manifest: Mapping[str, Any], table: pa.Table, contributions: Float64, facts: RunFacts
+) -> str:
     """SHA-256 of model, moment, inputs, target, the settings that reach a score or its words, and the figures."""
     score = project.score.model_dump(mode="json", exclude={"chunk_rows"})
     made_from = {
@@ -155,15 +154,17 @@ def _run_id(project: Project, manifest: Mapping[str, Any], table: pa.Table, cont
         "model_version": manifest["model_version"], "as_of": manifest["as_of"], "inputs": manifest["inputs"],
         "score": score, "value": project.value.model_dump(mode="json"),
         "wording": project.wording.model_dump(mode="json", exclude={"file"}), "words": project.words,
+        "attributes": facts.attributes, "anchors": facts.anchors, "horizon_days": facts.horizon_days,
     }  # fmt: skip
     found = hashlib.sha256(_compact(made_from).encode())
     # the figures, too: a change of the software that changes a score must not pass for the same run
-    found.update(_compact(table.column("lead_id").to_pylist()).encode())
-    found.update(_compact(table.column("band").to_pylist()).encode())
+    for column in [table.column("lead_id"), table.column("band")]:
+        found.update(_compact(column.to_pylist()).encode())
+    for name in HASHED_FACTS:
+        found.update(_compact(list(facts.columns[name])).encode())
     for name in NUMBERS:
         found.update(np.asarray(table.column(name).to_pandas(), dtype="<f8").tobytes())
-    for line in contributions:
-        found.update(line.encode())
+    found.update(np.ascontiguousarray(contributions, dtype="<f8").data)
     return found.hexdigest()
 
 

@@ -1,42 +1,177 @@
-"""Many rows into the ledger at once: COPY where PostgreSQL's psycopg is there, else executemany."""
+"""A run loaded in many short transactions, so that no other writer waits long; a killed one is gone on with.
+
+How far the run is stands in `ledger_loading`, changed in the transaction that adds the rows and locked by it. So two
+processes that load the same run do the parts by turns, and rows that were deleted meanwhile don't come back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table, insert
+import pyarrow as pa
+from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
-__all__ = ["load_rows"]
+from pipeline.ledger.copying import add_ready, ready_rows
+from pipeline.ledger.queue import count_facets
+from pipeline.ledger.schema import DETAILS, LOADING, OUTCOMES, RUNS, SCORES
 
+if TYPE_CHECKING:
+    from pipeline.ledger.keeping import RunToKeep
+    from pipeline.ledger.store import Ledger
+
+__all__ = ["load_rows", "load_run", "withhold"]
+
+PART_ROWS = 2_000  # about a tenth of a second
+PAUSE_SECONDS = 0.015  # between the parts on SQLite, where another writer asks every 5 ms
 CHUNK_ROWS = 5_000
-Row = Mapping[str, Any]
 
 
-def load_rows(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is loaded: ranks done, and marks of the leads to leave out."""
+
+    loaded: int
+    withheld: frozenset[str]
+
+
+def load_run(ledger: Ledger, run: RunToKeep) -> bool:
+    """Load a run, or what is missing of it; False if it was complete or another process completed it.
+
+    Raises
+    ------
+    OutputError
+        If the database can't be written; what is loaded stays, unseen by readers, and is gone on with.
+    """
+    with ledger.writing_in_parts() as connection:
+        number = _begun(connection, run)
+        if number is None:
+            return False
+        pause = PAUSE_SECONDS if connection.dialect.name == "sqlite" else 0.0
+        progress: Progress | None = Progress(0, frozenset())
+        while progress is not None and progress.loaded < len(run.table):
+            progress = _part_loaded(connection, run, number, progress)
+            time.sleep(pause)
+        for outcomes in _chunks(run.facts.outcomes):
+            with connection.begin():
+                progress = _progress(connection, number)
+                if progress is not None:
+                    _load_outcomes(connection, run, number, outcomes, progress)
+            time.sleep(pause)
+        if progress is None:
+            return False
+        with ledger.reading() as reader:  # two passes over the rows, while nobody waits
+            facets = count_facets(reader, number, run.values["as_of"]).to_json()
+        return _completed(connection, number, facets)
+
+
+def load_rows(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
     """Add the rows, each with a value for every column of the table, in the caller's transaction."""
-    if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg":
-        _copy(connection, table, rows)
-        return
     for chunk in _chunks(rows):
         connection.execute(insert(table), chunk)
 
 
-def _copy(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
-    names = [column.name for column in table.columns]
-    quoted = connection.dialect.identifier_preparer.quote
-    statement = f"COPY {quoted(table.name)} ({', '.join(map(quoted, names))}) FROM STDIN"
-    cursor: Any = connection.connection.cursor()
-    try:
-        with cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row([row[name] for name in names])
-    finally:
-        cursor.close()
+def withhold(connection: Connection, projects: Sequence[str], lead_id: str) -> int:
+    """Let the runs that are being loaded leave a lead out from now on; how many they are."""
+    runs = select(RUNS.c.number, RUNS.c.run_id).where(
+        RUNS.c.project.in_(projects), RUNS.c.is_complete.is_(False)
+    )
+    found = connection.execute(runs).all()
+    for number, run_id in found:
+        progress = _progress(connection, number)
+        if progress is not None:
+            marks = sorted(progress.withheld | {_mark(run_id, lead_id)})
+            _keep_progress(connection, number, withheld=json.dumps(marks))
+    return len(found)
 
 
-def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def _begun(connection: Connection, run: RunToKeep) -> int | None:
+    """Number of the run, whose row is added if it is not there yet; None if it is complete."""
+    asked = select(RUNS.c.number, RUNS.c.is_complete).where(RUNS.c.run_id == run.run_id)
+    with connection.begin():
+        found = connection.execute(asked).one_or_none()
+        if found is None:
+            try:
+                with connection.begin_nested():
+                    values = {**run.values, "is_complete": False, "recorded_at": datetime.now(UTC)}
+                    made = connection.execute(insert(RUNS).values(values)).inserted_primary_key
+                    assert made is not None
+                    connection.execute(insert(LOADING).values(run=made[0], loaded=0, withheld="[]"))
+                return int(made[0])
+            except IntegrityError:  # another process was faster; its transaction is through
+                found = connection.execute(asked).one()
+    return None if found.is_complete else int(found.number)
+
+
+def _progress(connection: Connection, number: int) -> Progress | None:
+    """How far the run is, locked until the transaction ends; None if it is complete."""
+    asked = select(LOADING.c.loaded, LOADING.c.withheld).where(LOADING.c.run == number).with_for_update()
+    found = connection.execute(asked).one_or_none()
+    return None if found is None else Progress(found.loaded, frozenset(json.loads(found.withheld)))
+
+
+def _keep_progress(connection: Connection, number: int, **values: Any) -> None:
+    connection.execute(update(LOADING).where(LOADING.c.run == number).values(values))
+
+
+def _part_loaded(connection: Connection, run: RunToKeep, number: int, progress: Progress) -> Progress | None:
+    """How far the run is after the next part; where it is not as supposed, nothing is added and the truth told."""
+    scores, details = run.part(number, progress.loaded, PART_ROWS)  # made ready while nobody waits
+    done = replace(progress, loaded=progress.loaded + len(scores))
+    if progress.withheld:
+        ids = scores.column("lead_id").to_pylist()
+        is_kept = pa.array([_mark(run.run_id, each) not in progress.withheld for each in ids], pa.bool_())
+        scores, details = scores.filter(is_kept), details.filter(is_kept)
+    ready = [
+        (SCORES, ready_rows(connection.dialect, scores)),
+        (DETAILS, ready_rows(connection.dialect, details)),
+    ]
+    with connection.begin():
+        now = _progress(connection, number)
+        if now != progress:
+            return now
+        for table, rows in ready:
+            add_ready(connection, table, rows)
+        _keep_progress(connection, number, loaded=done.loaded)
+    return done
+
+
+def _load_outcomes(
+    connection: Connection, run: RunToKeep, number: int, rows: Sequence[Mapping[str, Any]], progress: Progress
+) -> None:
+    new = [
+        {**row, "run": number} for row in rows if _mark(run.run_id, row["lead_id"]) not in progress.withheld
+    ]
+    if new:
+        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+        connection.execute(dialect.insert(OUTCOMES).on_conflict_do_nothing(), new)
+
+
+def _completed(connection: Connection, number: int, facets: str) -> bool:
+    """Show the run to readers; False if another process did."""
+    with connection.begin():
+        if _progress(connection, number) is None:
+            return False
+        shown = {"is_complete": True, "facets": facets, "recorded_at": datetime.now(UTC)}
+        connection.execute(update(RUNS).where(RUNS.c.number == number).values(shown))
+        connection.execute(delete(LOADING).where(LOADING.c.run == number))
+    return True
+
+
+def _mark(run_id: str, lead_id: str) -> str:
+    """What stands for a lead while the run is loaded; it goes when the run is complete."""
+    return hashlib.sha256(f"{run_id}\0{lead_id}".encode()).hexdigest()
+
+
+def _chunks(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
     left = iter(rows)
     for first in left:
         yield list(chain([first], islice(left, CHUNK_ROWS - 1)))

@@ -67,7 +67,7 @@ class LeadScore:
 
 
 def list_runs(connection: Connection, project: str) -> list[LedgerRun]:
-    """The runs of a project, the earliest moment of scoring first; equal moments in the order of recording."""
+    """The complete runs of a project, the earliest moment of scoring first, then in the order of recording."""
     return [_run(row) for row in connection.execute(_runs(project))]
 
 
@@ -108,18 +108,18 @@ def history(connection: Connection, project: str, lead_id: str) -> list[LeadScor
     asked = (
         select(
             RUNS.c.number, RUNS.c.run_id, RUNS.c.as_of, RUNS.c.model_version, scores.product, scores.rank,
-            scores.probability, scores.score, scores.band, scores.reasons,
+            scores.probability, scores.score, scores.band, scores.first_reason, scores.first_points,
         )
         .join_from(SCORES, RUNS, RUNS.c.number == scores.run)
-        .where(scores.lead_id == lead_id, RUNS.c.project == project)
+        .where(scores.lead_id == lead_id, RUNS.c.project == project, RUNS.c.is_complete)
         .order_by(scores.product, RUNS.c.as_of.nulls_first(), RUNS.c.number)
     )  # fmt: skip
     found: list[LeadScore] = []
     for row in connection.execute(asked):
         before = found[-1] if found and found[-1].product == row.product else None
         change = None if before is None else row.score - before.score
-        reasons = json.loads(row.reasons)
-        first = {"text": reasons[0]["text"], "points": reasons[0]["points"]} if reasons else None
+        has_reason = row.first_reason is not None
+        first = {"text": row.first_reason, "points": row.first_points} if has_reason else None
         found.append(LeadScore(*row[:8], change, row.band, first))
     if not found:
         n = len(list_runs(connection, project))
@@ -131,7 +131,8 @@ def history(connection: Connection, project: str, lead_id: str) -> list[LeadScor
 
 
 def _runs(project: str) -> Select[Any]:
-    return select(RUNS).where(RUNS.c.project == project).order_by(RUNS.c.as_of.nulls_first(), RUNS.c.number)
+    complete = select(RUNS).where(RUNS.c.project == project, RUNS.c.is_complete)
+    return complete.order_by(RUNS.c.as_of.nulls_first(), RUNS.c.number)
 
 
 def _run(row: Any) -> LedgerRun:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,13 @@ from pipeline.tracking_content import shown_address
 if TYPE_CHECKING:
     from pipeline.config import Project
 
-__all__ = ["Ledger", "ledger_url", "open_ledger"]
+__all__ = ["Connection", "Ledger", "find_ledger", "ledger_url", "open_ledger"]
 
 WAIT_SECONDS = 30
+CACHE_KILOBYTES = 65_536  # at most, a connection: the ids of a large run don't come in their order
+POLL_SECONDS, SOON_SECONDS = 0.005, 0.001
+PATIENT_SECONDS = 0.25
+CLEAN_SECONDS = 5.0
 FORMS = "Write sqlite:///ledger.db or postgresql://USER:PASSWORD@HOST/DATABASE."
 
 
@@ -85,6 +90,22 @@ def open_ledger(project: Project, *, is_new_allowed: bool = False) -> Ledger:
     return ledger
 
 
+def find_ledger(project: Project) -> Ledger | None:
+    """The project's ledger if it keeps one and it was started; else None, and nothing is made.
+
+    Raises
+    ------
+    ConfigError, OutputError
+        As `open_ledger`.
+    """
+    if project.ledger.url is None:
+        return None
+    try:
+        return open_ledger(project)
+    except InputError:
+        return None
+
+
 class Ledger:
     """A database that holds a ledger; nothing stays open between transactions."""
 
@@ -123,15 +144,33 @@ class Ledger:
             with connection.begin():
                 yield connection
 
-    def clean(self) -> None:
-        """Let SQLite fold its log into the file, so that what was deleted is nowhere."""
-        if self.engine.dialect.name == "sqlite":
-            with self._faults_told("written"):
-                raw = self.engine.raw_connection()
-                try:
-                    raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                finally:
-                    raw.close()
+    @contextmanager
+    def writing_in_parts(self) -> Iterator[Connection]:
+        """A connection for many short writing transactions: `with connection.begin()` each."""
+        with self._faults_told("written"), self.engine.connect() as plain:
+            yield plain.execution_options(is_writing=True)
+
+    def clean(self) -> bool:
+        """Let SQLite fold its log into the file, so that what was deleted is nowhere; False where readers kept it."""
+        if self.engine.dialect.name != "sqlite":
+            return True
+        with self._faults_told("written"), closing(self.engine.raw_connection()) as raw:
+            cursor = raw.cursor()
+            # SQLite's own waiting for readers would keep writers out meanwhile
+            cursor.execute("PRAGMA busy_timeout = 0")
+            last = time.monotonic() + CLEAN_SECONDS
+            while (is_busy := self._is_log_busy(cursor)) and time.monotonic() < last:
+                time.sleep(POLL_SECONDS)
+            return not is_busy
+
+    @staticmethod
+    def _is_log_busy(cursor: Any) -> bool:
+        try:
+            return bool(cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+        except sqlite3.OperationalError as error:  # another process folds it
+            if not _is_busy(error):
+                raise
+            return True
 
     @contextmanager
     def _faults_told(self, what: str) -> Iterator[None]:
@@ -165,9 +204,39 @@ def _set_up_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KILOBYTES}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    is_writing = connection.get_execution_options().get("is_writing", False)
-    # a reader that turns writer is refused at once where another wrote: writers take their turn at the start
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+    if not connection.get_execution_options().get("is_writing", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # a reader that turns writer is refused at once where another wrote: writers take their turn at the start.
+    # SQLite's own waiting sleeps longer and longer and misses its turn; ours asks the more often the longer it waits
+    raw: Any = connection.connection.driver_connection
+    raw.execute("PRAGMA busy_timeout = 0")
+    start = time.monotonic()
+    while not _is_begun(raw):
+        waited = time.monotonic() - start
+        if waited > WAIT_SECONDS:
+            raise OutputError(
+                "The ledger can't be written: another process has been writing to "
+                f"{connection.engine.url.database} for {WAIT_SECONDS} seconds. Run again when it is through."
+            )
+        time.sleep(POLL_SECONDS if waited < PATIENT_SECONDS else SOON_SECONDS)
+    raw.execute(f"PRAGMA busy_timeout = {int(WAIT_SECONDS * 1_000)}")
+
+
+def _is_begun(connection: sqlite3.Connection) -> bool:
+    """Begin to write; False if another process writes."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if not _is_busy(error):
+            raise
+        return False
+    return True
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}

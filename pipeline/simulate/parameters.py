@@ -222,9 +222,7 @@ def _with_segments(law: Parameters, settings: WorldSettings) -> Parameters:
 
 def _with_buying_accounts(law: Parameters, settings: WorldSettings) -> Parameters:
     """Accounts in market buy again and again, though their people act like anybody's: only wins betray them."""
-    same = {
-        name: np.repeat(getattr(law, name)[:, :1], 2, axis=1) for name in ("up", "down", "activity")
-    }
+    same = {name: np.repeat(getattr(law, name)[:, :1], 2, axis=1) for name in ("up", "down", "activity")}
     start = np.repeat(law.start[:, :, :1], 2, axis=2)
     by_class = np.ones(2) if settings.shuffle_labels else np.array([0.3, 10.0])
     return replace(law, start=start, by_class=by_class, in_market=np.array([0.15, 0.15]), **same)

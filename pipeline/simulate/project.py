@@ -88,6 +88,15 @@ rules = [
   { event = "unsubscribe", points = -10 },
 ]
 """
+_LEDGER = """
+# Every score given is kept here, with what people see beside it.
+[ledger]
+url = "sqlite:///ledger.db"
+
+[ledger.shown]
+company = "account_name"
+segment = "segment"
+"""
 _TARGETS = """\
 # Customers are asked other questions, each with a model of its own: lead-scoring train --target upsell
 [targets.upsell]
@@ -130,6 +139,7 @@ def project_toml(settings: WorldSettings, file_format: str = "parquet") -> str:
             parts.append('null_values = ["", "Select", "unknown"]\n')
     has_growth = "growth" in settings.on
     parts.append(_BODY.replace("{targets}", _TARGETS if has_growth else ""))
+    parts.append(_LEDGER)
     parts.extend(_event_type(name) for name in (*EVENT_TYPES, *(GROWTH_EVENTS if has_growth else ())))
     return "".join(parts)
 

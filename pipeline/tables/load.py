@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from features.contracts import CONTRACT, TableName, Tables
 from features.entities import entity_tables, without_derived
@@ -15,10 +14,12 @@ from pipeline.tables.parquet import read_parquet
 from pipeline.tables.raw import Source
 from pipeline.tables.relations import check_tables
 from pipeline.tables.schema import Purpose, name_columns
+from pipeline.tables.snapshot import one_snapshot, reach_database, read_table
 
-__all__ = ["load_tables"]
+__all__ = ["load_tables", "read_source"]
 
 
+@one_snapshot()
 def load_tables(
     project: Project, progress: Callable[[str], None] | None = None, *, purpose: Purpose = "train"
 ) -> Tables:
@@ -33,50 +34,53 @@ def load_tables(
 
     Raises
     ------
-    InputError
-        If a file, or the columns of a table, can't be used; all faults of one stage in one message.
+    ConfigError, InputError
+        If a file, a database, or the columns of a table, can't be used; all faults of one stage in one message.
     """
     tell = progress or (lambda _: None)
     project = project.model_copy(
         update={"attributes": without_derived(project.attributes, project.target.entity)}
     )
-    reads: dict[TableName, _Reading] = {}
+    reads: dict[TableName, tuple[Source, str]] = {}
     faults = []
+    reach_database(project)
     for table in CONTRACT:
         settings: TableSettings | None = getattr(project.data, table)
         if settings is None:
             continue
-        tell(f"reading {table} from {settings.path}")
+        tell(f"reading {table} from {settings.place}")
         try:
-            reads[table] = _read(project, settings)
+            reads[table] = read_source(project, table, settings)
         except InputError as error:
             faults.append(f"{table}: {error}")
     if faults:
         raise InputError("\n".join(faults))
     tell("checking the tables")
-    raw = name_columns({table: read.source for table, read in reads.items()}, project, purpose)
+    raw = name_columns({table: source for table, (source, _) in reads.items()}, project, purpose)
     tables = check_tables(raw, project, _digests(reads), purpose)
     return entity_tables(tables, project.target, project.attributes)
 
 
-@dataclass(frozen=True)
-class _Reading:
-    source: Source
-    sha256: str
+def read_source(project: Project, table: TableName, settings: TableSettings) -> tuple[Source, str]:
+    """One table as text, before any rule of the contract, and the SHA-256 of its file or its rows.
 
-
-def _read(project: Project, settings: TableSettings) -> _Reading:
+    Raises
+    ------
+    InputError
+        If the file or the table of a database can't be read.
+    """
+    if settings.table is not None:
+        return read_table(project, table, settings)
     file = read_file(project.table_path(settings))
     if file.is_parquet:
-        return _Reading(read_parquet(file.data, file.name), file.sha256)
-    return _Reading(read_csv(file.data, settings, file.name), file.sha256)
+        return read_parquet(file.data, file.name), file.sha256
+    return read_csv(file.data, settings, file.name), file.sha256
 
 
-def _digests(readings: dict[TableName, _Reading]) -> dict[str, str]:
+def _digests(readings: dict[TableName, tuple[Source, str]]) -> dict[str, str]:
     """Digests by file name; a name that two different files share is told apart by its table."""
     digests: dict[str, str] = {}
-    for table, reading in readings.items():
-        name = reading.source.file
-        if digests.setdefault(name, reading.sha256) != reading.sha256:
-            digests[f"{table}/{name}"] = reading.sha256
+    for table, (source, sha256) in readings.items():
+        if digests.setdefault(source.file, sha256) != sha256:
+            digests[f"{table}/{source.file}"] = sha256
     return digests

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
 from features.errors import InputError
-from pipeline.tables.csv_slow import MAX_FIELD, MAX_RECORD
-from pipeline.tables.raw import Damaged, Positions, Source
+from pipeline.tables.columns import source_of
+from pipeline.tables.raw import Source
 
 __all__ = ["read_parquet"]
 
@@ -33,27 +28,7 @@ def read_parquet(data: bytes, file: str) -> Source:
         plain = [_plain(column) for column in table.columns]
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{file} can't be read as Parquet: {error}. Copy or export it again.") from error
-    names = table.column_names
-    rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
-    longest = _longest(plain, table.num_rows)
-    raw = _raw_text(names, plain)
-    if not (longest > MAX_FIELD).any():
-        return Source(file=file, names=names, columns=plain, rows=rows, raw=raw)
-    over = np.flatnonzero(longest > MAX_FIELD)
-    damaged = [
-        Damaged(
-            int(k) + 1,
-            "oversize",
-            f"field of {longest[k]} characters, at most {MAX_FIELD}",
-            raw(over[[n]])[0][:MAX_RECORD],
-        )
-        for n, k in enumerate(over)
-    ]
-    fits = np.flatnonzero(longest <= MAX_FIELD)
-    kept = [column.take(fits) for column in plain]
-    return Source(
-        file=file, names=names, columns=kept, rows=rows[fits], raw=_raw_text(names, kept), damaged=damaged
-    )
+    return source_of(file, table.column_names, plain, table.num_rows)
 
 
 def _read(data: bytes, file: str) -> pa.Table:
@@ -104,23 +79,3 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_temporal(kind) or pa.types.is_floating(kind):
         return column.cast(kind)
     return column.cast(pa.large_string())
-
-
-def _longest(columns: list[pa.ChunkedArray], rows: int) -> Positions:
-    longest = np.zeros(rows, np.int64)
-    for column in columns:
-        if pa.types.is_large_string(column.type):
-            lengths = pc.fill_null(pc.utf8_length(column), 0).to_numpy()
-            longest = np.maximum(longest, lengths)
-    return longest
-
-
-def _raw_text(names: list[str], columns: list[pa.ChunkedArray]) -> Callable[[Positions], list[str]]:
-    def raw(positions: Positions) -> list[str]:
-        records: list[list[Any]] = [column.take(pa.array(positions)).to_pylist() for column in columns]
-        rows = zip(*records, strict=True)
-        return [
-            json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=str) for row in rows
-        ]
-
-    return raw

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -30,15 +31,17 @@ class Damaged:
 
 @dataclass(frozen=True)
 class Source:
-    """One file as read, under its own column names.
+    """One file, or one table of a database (`what`), as read, under its own column names.
 
     Attributes
     ----------
+    file : name of the file or the table.
     names : the file's column names; they may repeat, so `columns` is by position.
     columns : text columns, or timestamp and floating ones where the format is typed.
     rows : where each readable record starts, 1-based.
     raw : raw text of the readable records at the given positions.
     blank_lines : lines with nothing on them, which are no records.
+    repeated : rows of a database equal to another in every column.
     """
 
     file: str
@@ -49,6 +52,8 @@ class Source:
     damaged: list[Damaged] = field(default_factory=list)
     blank_lines: int = 0
     is_cut: bool = False
+    what: Literal["file", "table"] = "file"
+    repeated: int = 0
 
     @property
     def records(self) -> int:
@@ -65,6 +70,7 @@ class RawTable:
     frame : one row a readable record; columns are `str` or datetime64.
     plan : the columns wanted, in the order of the output; those not in `frame` are optional and absent.
     attributes : names of the declared attributes among them.
+    shown : columns that people see beside a score (`ledger.shown`), one row a readable record.
     """
 
     table: TableName
@@ -74,3 +80,4 @@ class RawTable:
     plan: tuple[Column, ...]
     attributes: tuple[str, ...] = ()
     warnings: tuple[TableWarning, ...] = ()
+    shown: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from features.contracts import CONTRACT, TableName, Tables, empty_frame
 from features.errors import InputError
-from features.values import Fault, Mask, is_in
+from features.values import Fault, Mask, is_in, is_null
 from pipeline.config import Project
 from pipeline.tables.check import CheckedTable, check_table
 from pipeline.tables.raw import RawTable
@@ -70,7 +70,16 @@ def check_tables(
         rows_in={name: raw[name].source.records for name in CONTRACT if name in raw},
         data_end=data_end,
         digests=dict(digests),
+        shown={name: _shown(checked[name]) for name in ("leads", "accounts") if name in checked},
     )
+
+
+def _shown(table: CheckedTable) -> pd.DataFrame:
+    """What people see of the good rows, by id; missing values are NaN."""
+    shown, nulls = table.raw.shown, table.raw.settings.null_values
+    values = {role: shown[role].mask(is_null(shown[role], nulls)) for role in shown}
+    key = table.typed[table.raw.plan[0].name]
+    return pd.DataFrame(values, index=key.index).set_axis(key, axis=0)[table.is_good()]
 
 
 def _mostly_bad(table: CheckedTable) -> list[str]:

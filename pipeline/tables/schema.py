@@ -41,6 +41,7 @@ def name_columns(
     """
     searches = {table: _search(table, source, project, purpose) for table, source in sources.items()}
     _place_attributes(searches, project)
+    _place_shown(searches, project)
     for search in searches.values():
         search.check_names()
     faults = [fault for search in searches.values() for fault in search.faults]
@@ -63,6 +64,7 @@ class _Search:
     found: dict[str, int] = field(default_factory=dict)
     attributes: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
+    shown: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
     def fault(self, text: str) -> None:
@@ -88,9 +90,9 @@ class _Search:
             if theirs == "" and not column.required:
                 return  # mapped to nothing: the user says the file has no such column
             if not (column.name == "lead_id" and theirs == "row" and self.may_number_rows):
-                near = _near(theirs, self.source.names)
+                near, what = _near(theirs, self.source.names), self.source.what
                 hint = f"the nearest name is {near!r}" if near else self._has()
-                self.fault(f"column {theirs!r}, mapped to {column.name!r}, is not in the file; {hint}.")
+                self.fault(f"column {theirs!r}, mapped to {column.name!r}, is not in the {what}; {hint}.")
         else:
             self.miss(column.name, "required column" if column.required else None)
 
@@ -137,13 +139,13 @@ class _Search:
                 frame["lead_id"] = _row_numbers(self.source)
         absent = [c.name for c in self.plan if c.name not in frame]
         left_out = {*barred, *(self.theirs(name) for name in barred)}
-        extra = [
-            n for k, n in enumerate(self.source.names) if k not in self.found.values() and n not in left_out
-        ]
+        read, what = {*self.found.values(), *self.shown.values()}, self.source.what
+        extra = [n for k, n in enumerate(self.source.names) if k not in read and n not in left_out]
         found = (
             ("blank_lines", self.source.blank_lines, "blank lines"),
             ("truncated", int(self.source.is_cut), "the last record is cut; the export may be incomplete"),
-            ("optional_missing", len(absent), f"optional columns not in the file: {', '.join(absent)}"),
+            ("repeated_rows", self.source.repeated, "rows equal to another; does a join repeat them?"),
+            ("optional_missing", len(absent), f"optional columns not in the {what}: {', '.join(absent)}"),
             ("extra_column", len(extra), f"columns not declared, left out: {', '.join(extra)}"),
         )
         warnings = tuple(
@@ -152,7 +154,10 @@ class _Search:
             if count
         )
         plan, attributes = tuple(self.plan), tuple(self.attributes)
-        return RawTable(self.name, self.source, self.settings, frame, plan, attributes, warnings)
+        shown = {role: _series(self.source.columns[place], "text") for role, place in self.shown.items()}
+        return RawTable(
+            self.name, self.source, self.settings, frame, plan, attributes, warnings, pd.DataFrame(shown)
+        )
 
     def _check_type(self, column: Column) -> None:
         kind = self.source.columns[self.found[column.name]].type
@@ -167,7 +172,7 @@ class _Search:
 
     def _has(self) -> str:
         names = ", ".join(repr(name) for name in self.source.names[:12])
-        return f"the file has {names}{', ...' if len(self.source.names) > 12 else ''}"
+        return f"the {self.source.what} has {names}{', ...' if len(self.source.names) > 12 else ''}"
 
     def _section(self) -> str:
         return f"[data.{self.name}]"
@@ -220,6 +225,24 @@ def _miss_attribute(name: str, leads: _Search, accounts: _Search | None) -> None
         search.look_for(Column(name, "text", required=True))
     else:
         search.miss(name, "declared attribute")
+
+
+def _place_shown(searches: Mapping[TableName, _Search], project: Project) -> None:
+    """Find each column of `ledger.shown` in leads, else in accounts, under either name; else it is a fault."""
+    homes = [searches[table] for table in ("leads", "accounts") if table in searches]
+    for role, name in project.ledger.shown.columns().items():
+        for search in homes:
+            theirs = next((each for each in (search.theirs(name), name) if each in search.source.names), None)
+            if theirs is not None:
+                search.shown[role] = search.source.names.index(theirs)
+                search.known.append(name)
+                break
+        else:
+            near = _near(name, [each for search in homes for each in search.source.names])
+            search = next((each for each in homes if near in each.source.names), homes[0])
+            hint = f"the nearest name is {near!r}" if near else search._has()
+            what = search.source.what
+            search.fault(f"column {name!r}, named by ledger.shown.{role}, is not in the {what}; {hint}.")
 
 
 def _series(values: pa.ChunkedArray, kind: ColumnKind) -> pd.Series:

@@ -18,6 +18,8 @@ from models.bundle import Bundle, load_bundle
 from models.capacity_settings import CapacitySettings
 from pipeline.bands_what_if import WhatIfs, what_ifs
 from pipeline.config import load_project
+from pipeline.ledger.acts import acts_of
+from pipeline.ledger.store import open_ledger
 from pipeline.open_leads import tables_for
 from pipeline.re_anchor import anchors_of, re_anchor, with_anchors
 from tests.pipeline.conftest import Crm, run_command, scores
@@ -219,9 +221,8 @@ def test_applied_lines_are_a_new_champion_on_record_and_can_be_rolled_back(
     crm: Crm, registry: ByHand, tmp_path: Path
 ) -> None:
     before = crm.bundle
-    whole = crm.written(
-        registry.file, '\n[tracking]\nuri = "sqlite:///mlflow.db"\nregistered_model = "by_hand"\n', whole=True
-    )
+    tracking = '\n[tracking]\nuri = "sqlite:///mlflow.db"\nregistered_model = "by_hand"\n'
+    whole = crm.written(registry.file, f'{tracking}[ledger]\nurl = "sqlite:///ledger.db"\n', whole=True)
 
     done = run_command(
         "bands", "-p", whole, *ASKED, "--apply", "--by", "ann", "--why", "four a week", "--json"
@@ -252,6 +253,12 @@ def test_applied_lines_are_a_new_champion_on_record_and_can_be_rolled_back(
     assert listed["auc"][0] == crm.trained["auc"]
     assert registry.run("rollback", "--why", "back", "--by", "bob").code == 0
     assert registry.champion == "1"
+    with open_ledger(registry.project).reading() as connection:
+        acts = acts_of(connection, registry.project.name)
+    assert [(each["kind"], each["anchors"]) for each in acts] == [
+        ("rollback", applied["before"]), ("re-anchor", applied["after"]),
+    ]  # fmt: skip
+    assert applied["warning"] is None
 
 
 def test_nothing_is_set_without_a_reason_or_over_another_champion(

@@ -45,14 +45,21 @@ def two(crm: Crm, tmp_path_factory: pytest.TempPathFactory) -> Kept:
     return found
 
 
-def test_a_ledger_changes_no_byte_of_the_scores_and_the_manifest_names_the_run(
+def test_a_ledger_adds_the_trend_alone_and_the_manifest_names_the_run(
     crm: Crm, two: Kept, tmp_path: Path
 ) -> None:
-    assert crm.score(tmp_path / "late.parquet", "--as-of", LATE).code == 0
+    for moment in (EARLY, LATE):
+        assert crm.score(tmp_path / f"{moment}.parquet", "--as-of", moment).code == 0
 
-    with_run, without = manifest(two.late), manifest(tmp_path / "late.parquet")
-    assert two.late.read_bytes() == (tmp_path / "late.parquet").read_bytes()
+    with_run, without = manifest(two.late), manifest(tmp_path / f"{LATE}.parquet")
+    assert two.early.read_bytes() == (tmp_path / f"{EARLY}.parquet").read_bytes()
+    late, plain = scores(two.late), scores(tmp_path / f"{LATE}.parquet")
+    pd.testing.assert_frame_equal(late.drop(columns="trend"), plain.drop(columns="trend"))
+    change = (late["score"] - scores(two.early)["score"]).reindex(late.index)
+    pd.testing.assert_series_equal(late["trend"], change, check_names=False)
+    assert 0 < late["trend"].isna().sum() < len(late)
     assert len(with_run.pop("ledger_run")) == 64
+    without.pop("files"), with_run.pop("files")
     assert with_run == without
 
 
@@ -80,7 +87,10 @@ def test_the_rows_are_those_of_the_output_and_their_contributions_add_up(two: Ke
     published = scores(two.late).reset_index()
 
     with sqlite3.connect(two.project.parent / "ledger.db") as ledger:
-        kept = pd.read_sql("SELECT * FROM ledger_scores WHERE run = 2 ORDER BY rank", ledger)
+        kept = pd.read_sql(
+            "SELECT * FROM ledger_scores JOIN ledger_details USING (run, rank) WHERE run = 2 ORDER BY rank",
+            ledger,
+        )
 
     sums = kept["base_score"] + [sum(json.loads(line)) for line in kept["contributions"]]
     assert kept["lead_id"].tolist() == published["lead_id"].tolist()
@@ -112,6 +122,13 @@ def test_a_history_says_what_was_published(two: Kept) -> None:
     assert len(printed) == 3
     assert printed[0].split()[:5] == ["run", "as", "of", "score", "change"]
     assert f"{found[1]['change']:+.1f}" in printed[2]
+    most = found[1]["moved_most_by"]
+    assert (found[0]["moved_most_by"], found[1]["is_new_model"], found[1]["is_new_scale"]) == (
+        None,
+        False,
+        False,
+    )
+    assert f"{most['words']} {most['points']:+.1f}" in printed[2]
     assert found[1]["first_reason"]["text"] in printed[2]
 
 

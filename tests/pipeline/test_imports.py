@@ -19,7 +19,8 @@ for root in ("features", "models", "pipeline"):
     package = importlib.import_module(root)
     names += [root, *(each.name for each in pkgutil.walk_packages(package.__path__, root + "."))]
 for name in names:
-    if not name.startswith("pipeline.ledger."):  # its modules work on databases; who needs one of them asks for it late
+    # these work on databases or serve pages; who needs one of them asks for it late
+    if not name.startswith(("pipeline.ledger.", "pipeline.review.")) and name != "pipeline.tables.sql":
         importlib.import_module(name)
 loaded = sorted({each.split(".")[0] for each in set(sys.modules) - before})
 print(json.dumps({"names": names, "loaded": loaded}))

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from features.errors import BundleError, InputError
+from pipeline.ledger.acts import acts_of
+from pipeline.ledger.store import open_ledger
 from pipeline.promote import promote, roll_back
 from pipeline.promotions import history_of
 from tests.pipeline.conftest import Crm
@@ -139,6 +141,32 @@ def test_rollbacks_walk_back_and_end_with_an_error(three: ByHand) -> None:
     assert kinds == [
         ("promote", "1", "2"), ("promote", "2", "3"), ("rollback", "3", "2"), ("rollback", "2", "1"),
     ]  # fmt: skip
+
+
+def test_acts_stand_in_the_ledger_with_the_models_they_moved(three: ByHand) -> None:
+    with three.file.open("a", encoding="utf-8") as file:
+        file.write('\n[ledger]\nurl = "sqlite:///ledger.db"\n')
+
+    found = [promote(three.project, "2", "forth", "ann"), roll_back(three.project, "back", "bob")]
+
+    with open_ledger(three.project).reading() as connection:
+        acts = acts_of(connection, three.project.name)
+    assert [each.notes for each in found] == [(), ()]
+    assert [(each["kind"], each["former"], each["model_version"], each["why"], each["by"]) for each in acts] == [
+        ("rollback", "model2", "model1", "back", "bob"), ("promote", "model1", "model2", "forth", "ann"),
+    ]  # fmt: skip
+    assert acts[0]["anchors"]["p_mql"] < acts[0]["anchors"]["p_sql"]
+
+
+def test_a_ledger_that_is_down_is_said_and_the_champion_moves(three: ByHand) -> None:
+    with three.file.open("a", encoding="utf-8") as file:
+        file.write('\n[ledger]\nurl = "sqlite:///ledger.db"\n')
+    (three.folder / "ledger.db").write_bytes(b"this is no database, though it has the name of one" * 100)
+
+    found = promote(three.project, "2", "forth", "ann")
+
+    assert three.champion == "2"
+    assert "The act is done, but the ledger does not show it" in found.notes[0]
 
 
 def test_a_rollback_passes_over_a_version_deleted_since_and_its_record_stays(three: ByHand) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -340,3 +342,28 @@ def test_an_unknown_label_is_refused_at_scoring_as_at_training(flat: Path, tmp_p
     assert "3 of 900 labels in 'bought'" in said
     assert "'on hold' (3 rows)" in said
     assert not output.exists()
+
+
+def test_a_flat_export_in_a_ledger_has_its_values_and_neither_events_nor_a_run_before(
+    flat: Path, tmp_path: Path
+) -> None:
+    text = (flat / "lead-scoring.toml").read_text(encoding="utf-8")
+    project, output = tmp_path / "lead-scoring.toml", tmp_path / "scores.parquet"
+    section = '[ledger]\nurl = "sqlite:///ledger.db"\n[ledger.shown]\nsegment = "colour"\n'
+    for more in ("", "[score]\ntop_reasons = 2\n"):  # the second is another run
+        project.write_text(text + section + more, encoding="utf-8")
+        arguments = ("--data", flat, "--bundle", flat / "bundle", "-o", output, "--json")
+        assert run_command("score", "-p", project, *arguments).code == 0
+
+    leads = pd.read_csv(flat / "leads.csv", dtype={"lead_id": str}).set_index("lead_id")
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as ledger:
+        rows = ledger.execute(
+            "SELECT lead_id, segment, attributes, events, is_awake, score_before FROM ledger_scores "
+            "JOIN ledger_details USING (run, rank)"
+        ).fetchall()
+    assert len(rows) == 120
+    for lead, segment, attributes, *nothing in rows:
+        own = leads.loc[lead]
+        assert (segment, json.loads(attributes)) == (own["colour"], [own["colour"], own["size"]])
+        assert nothing == [None, None, None]
+    assert scores(output)["trend"].isna().all()

@@ -235,3 +235,5 @@ def test_the_project_file_is_valid_and_names_the_tables(tmp_path: Path, file_for
     keys = {"lead_id", "account_id", "account_name", "created_at", "is_priority"}
     assert columns - set(project.attributes.kinds()) == keys
     assert np.isclose(project.target.horizon, 30 * 86_400e6)
+    assert project.ledger.url == "sqlite:///ledger.db"
+    assert set(project.ledger.shown.columns().values()) <= columns

@@ -25,7 +25,7 @@ from pipeline.cli_runs import _train_code
 from pipeline.config import load_project
 from pipeline.open_leads import tables_for
 from pipeline.score import score_project
-from tests.pipeline.conftest import Run, manifest, run_command
+from tests.pipeline.conftest import Run, manifest, run_command, without_ledger
 
 if TYPE_CHECKING:
     from pipeline.score import ScoreRun
@@ -290,7 +290,8 @@ def test_every_target_has_runs_of_its_own_in_the_ledger_and_a_lead_is_forgotten_
 ) -> None:
     project, output = sold.project.with_name("with-ledger.toml"), tmp_path / "scores.parquet"
     section = f'\n[ledger]\nurl = "sqlite:///{tmp_path}/ledger.db"\n'
-    project.write_text(sold.project.read_text(encoding="utf-8") + section, encoding="utf-8")
+    own = without_ledger(sold.project.read_text(encoding="utf-8"))
+    project.write_text(own + section, encoding="utf-8")
 
     for _ in range(2):
         assert run_command("score", "-p", project, "-o", output, "--json").code == 0

@@ -12,6 +12,8 @@ import pytest
 
 from models.bundle import load_bundle
 from pipeline.config import load_project
+from pipeline.ledger.acts import acts_of
+from pipeline.ledger.store import open_ledger
 from pipeline.tracking import champion_version
 from tests.conftest import real_data
 from tests.pipeline.conftest import FLAT, Crm, Run, manifest, run_command, scores
@@ -65,8 +67,11 @@ def _anchors(bundle: str | Path) -> Any:
 def test_the_same_data_and_settings_give_the_same_model_and_a_rival_keeps_its_lines(
     crm: Crm, scored: Path, tmp_path: Path
 ) -> None:
-    project = crm.written(tmp_path / "lead-scoring.toml", whole=True)
+    ledger = '\n[ledger]\nurl = "sqlite:///ledger.db"\n'
+    project = crm.written(tmp_path / "lead-scoring.toml", ledger, whole=True)
     again = _train(project)
+    with open_ledger(load_project(project)).reading() as connection:
+        (act,) = acts_of(connection, load_project(project).name)
     text = project.read_text(encoding="utf-8").replace("[model]\n", '[model]\nrungs = ["logistic"]\n')
     project.write_text(text, encoding="utf-8")
 
@@ -74,6 +79,7 @@ def test_the_same_data_and_settings_give_the_same_model_and_a_rival_keeps_its_li
 
     first, second = again.json, rival.json
     assert (again.code, rival.code, again.err, rival.err) == (0, 0, "", "")
+    assert (act["kind"], act["former"], act["model_version"]) == ("gate", None, first["model_version"])
     same = set(first) - {"report", "bundle"}
     assert {key: first[key] for key in same} == {key: crm.trained[key] for key in same}
     assert second["model_version"] != first["model_version"]

@@ -2,99 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
+import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sqlalchemy import create_engine, text
 
 from pipeline.config import ROOT, Project
-from pipeline.ledger.keeping import RunToKeep, contribution_lines
+from pipeline.ledger.facts import RunFacts
+from pipeline.ledger.keeping import RunToKeep
 from pipeline.ledger.store import Ledger, open_ledger
 from pipeline.output import ScoreRows, scores_table
+from tests.pipeline.postgres import Server
 
 GROUPS = ("visits", "country")
-
-
-@dataclass(frozen=True)
-class Server:
-    """A PostgreSQL server of the tests' own."""
-
-    port: int
-
-    def url(self, database: str = "postgres") -> str:
-        """Address of a database on it."""
-        return f"postgresql://tester:not-a-secret@127.0.0.1:{self.port}/{database}"
-
-
-def _programs() -> Path | None:
-    """The folder of initdb and pg_ctl, the newest version first."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: float(p.parts[-3]))
-    if found:
-        return found[-1].parent
-    on_path = shutil.which("initdb")
-    return None if on_path is None else Path(on_path).resolve().parent
-
-
-def _other_user() -> str | None:
-    """PostgreSQL refuses to run as root; then another user's name."""
-    if os.geteuid() != 0:
-        return None
-    names = [each.pw_name for each in pwd.getpwall()]
-    return "postgres" if "postgres" in names else "nobody"
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """A PostgreSQL server that lives as long as the tests."""
-    programs = _programs()
-    if programs is None:
-        pytest.skip("there is no PostgreSQL here: neither initdb on the path nor below /usr/lib/postgresql")
-    if importlib.util.find_spec("psycopg") is None:
-        pytest.skip("psycopg is not installed; it comes with the extra `postgres`")
-    folder, user = Path(tempfile.mkdtemp(prefix="ledger-pg-")), _other_user()
-    password = folder / "password"
-    password.write_text("not-a-secret", encoding="utf-8")
-    if user is not None:
-        shutil.chown(folder, user)
-        shutil.chown(password, user)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
-    def run(program: str, *arguments: str) -> None:
-        # output into a file: the server inherits the streams, and a pipe would never close
-        with (folder.parent / f"{folder.name}.log").open("ab") as log:
-            subprocess.run(
-                [programs / program, "-D", folder / "data", *arguments], check=True, cwd="/", user=user,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
-
-    try:
-        run(
-            "initdb", "-U", "tester", "-A", "scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "--no-sync"
-        )
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
-        run("pg_ctl", "-w", "-o", options, "start")
-        try:
-            yield Server(port)
-        finally:
-            run("pg_ctl", "-w", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        (folder.parent / f"{folder.name}.log").unlink(missing_ok=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -132,6 +59,7 @@ def kept(
     band: Callable[[float], str] = lambda score: "MQL" if score >= 50 else "below",
     groups: tuple[str, ...] = GROUPS,
     run_id: str | None = None,
+    facts: RunFacts | None = None,
 ) -> RunToKeep:
     """A run of January 2026 by hand: points of `GROUPS` by lead on a base of 40; scores are limited to 100."""
     rows, points = ScoreRows(), np.array(list(leads.values()), dtype=np.float64).reshape(len(leads), 2)
@@ -150,11 +78,26 @@ def kept(
     rows.warnings = [["Country is rare"] if lead.endswith("1") else [] for lead in leads]
     moment = datetime(2026, 1, day, tzinfo=UTC)
     table = scores_table(rows, np.datetime64(moment.replace(tzinfo=None), "us"), "m1")
+    known = facts or RunFacts.none(len(leads))
     values = {
         "run_id": run_id or f"{day:02d}" * 32, "project": project.name, "entity": "lead", "target": None,
         "as_of": moment, "model_version": "m1", "rows_in": len(leads), "scored": len(leads), "not_open": 0,
-        "quarantined": 0, "reason_groups": str(list(groups)).replace("'", '"'), "manifest": "{}",
+        "quarantined": 0, "reason_groups": json.dumps(groups), "manifest": "{}", "anchors": known.anchors,
+        "horizon_days": known.horizon_days, "attributes": json.dumps(known.attributes),
+        "event_watermark": known.event_watermark,
     }  # fmt: skip
-    keys = [(lead, "") for lead in leads]
-    lines = contribution_lines(points)
-    return RunToKeep(project, values, table, dict(zip(keys, lines, strict=True)))
+    place = {lead: row for row, lead in enumerate(leads)}
+    order = [place[lead] for lead in table.column("lead_id").to_pylist()]
+    return RunToKeep(project, values, table, points[order], known)
+
+
+def breaks_off(run: RunToKeep, after: int) -> RunToKeep:
+    """The run as a process loads it that ends after some rows."""
+
+    class BreaksOff(RunToKeep):
+        def part(self, number: int, start: int, n: int) -> tuple[pa.Table, pa.Table]:
+            if start >= after:
+                raise KeyboardInterrupt
+            return super().part(number, start, n)
+
+    return BreaksOff(**vars(run))

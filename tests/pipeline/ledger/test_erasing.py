@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from features.errors import InputError
 from pipeline.config import Project
+from pipeline.ledger import loading, store
 from pipeline.ledger.erasing import forget, hashed_id
+from pipeline.ledger.facts import RunFacts
 from pipeline.ledger.reading import history
-from pipeline.ledger.schema import ERASURES, SCORES
+from pipeline.ledger.schema import DETAILS, ERASURES, FEEDBACK, LOADING, OUTCOMES, OVERRIDES, SCORES
 from pipeline.ledger.store import Ledger, open_ledger
-from tests.pipeline.ledger.conftest import kept, project_with
+from tests.pipeline.ledger.conftest import breaks_off, kept, project_with
 
 
 def test_a_lead_is_deleted_everywhere_and_recorded_without_its_id(project: Project, ledger: Ledger) -> None:
@@ -54,6 +58,78 @@ def test_a_rerun_does_not_bring_a_deleted_lead_back(project: Project, ledger: Le
         assert list(connection.scalars(select(SCORES.c.lead_id))) == ["B"]
 
 
+def test_nothing_that_people_said_of_a_deleted_lead_is_left(project: Project, ledger: Ledger) -> None:
+    kept(project, 1, {"A": (5.0, 0.0), "B": (6.0, 0.0)}).write()
+    ended = {"ended_at": datetime(2026, 1, 2, tzinfo=UTC), "outcome": "won", "is_won": True}
+    kept(project, 3, {"C": (1.0, 0.0)}, facts=replace(
+        RunFacts.none(1), outcomes=[{"project": project.name, "lead_id": each, **ended} for each in "AB"]
+    )).write()  # fmt: skip
+    with ledger.writing() as connection:
+        for lead in "AB":
+            said = {"project": project.name, "by": "ann", "recorded_at": datetime(2026, 1, 2, tzinfo=UTC)}
+            connection.execute(insert(FEEDBACK).values(lead_id=lead, feedback_id=lead, source="page", **said))
+            decided = {
+                "kind": "lead_id",
+                "subject": lead,
+                "action": "raise",
+                "owner": "ann",
+                "reason": "met her",
+            }
+            connection.execute(insert(OVERRIDES).values(**decided, **said))
+
+    found = forget(ledger, [project.name], "A", "asked", "dpo")
+
+    assert found.scores_deleted == 1
+    columns = (SCORES.c.lead_id, FEEDBACK.c.lead_id, OVERRIDES.c.subject, OUTCOMES.c.lead_id)
+    with ledger.reading() as connection:
+        left = [sorted(connection.scalars(select(each))) for each in columns]
+        wide = connection.execute(select(DETAILS.c.run, DETAILS.c.rank).order_by(DETAILS.c.run)).all()
+    assert left == [["B", "C"], ["B"], ["B"], ["B"]]
+    assert wide == [(1, 1), (2, 1)]
+
+
+def test_a_lead_that_is_forgotten_while_a_run_is_half_loaded_does_not_come_back(
+    project: Project, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leads = {"A": (50.0, 0.0), "B": (40.0, 0.0), "C": (30.0, 0.0), "D": (20.0, 0.0), "E": (10.0, 0.0)}
+    kept(project, 1, leads).write()
+    ended = {"ended_at": datetime(2026, 1, 2, tzinfo=UTC), "outcome": "won", "is_won": True}
+    endings = [{"project": project.name, "lead_id": lead, **ended} for lead in "BDF"]
+    run = kept(project, 2, leads, facts=replace(RunFacts.none(5), outcomes=endings))
+    monkeypatch.setattr(loading, "PART_ROWS", 2)
+    with pytest.raises(KeyboardInterrupt):
+        breaks_off(run, 2).write()
+
+    for lead in "BD":  # one stands in the loaded part, one does not yet
+        assert forget(ledger, [project.name], lead, "asked", "dpo").scores_deleted == 1 + (lead == "B")
+    assert run.write() is True
+
+    with ledger.reading() as connection:
+        left = connection.execute(select(SCORES.c.run, SCORES.c.lead_id).order_by(*SCORES.primary_key)).all()
+        wide = connection.execute(select(DETAILS.c.run, DETAILS.c.rank).order_by(*DETAILS.primary_key)).all()
+        outcomes = list(connection.scalars(select(OUTCOMES.c.lead_id)))
+        marks = connection.execute(select(LOADING)).all()
+    assert left == [(run, lead) for run in (1, 2) for lead in "ACE"]
+    assert wide == [(run, rank) for run in (1, 2) for rank in (1, 3, 5)]
+    assert (outcomes, marks) == (["F"], [])
+
+
+def test_who_is_not_yet_in_a_half_loaded_run_is_told_to_ask_again(
+    project: Project, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "PART_ROWS", 2)
+    run = kept(project, 1, {"A": (50.0, 0.0), "B": (40.0, 0.0), "C": (30.0, 0.0)})
+    with pytest.raises(KeyboardInterrupt):
+        breaks_off(run, 2).write()
+
+    with pytest.raises(InputError, match=r"no score of 'C', .* being loaded: ask again when it is complete"):
+        forget(ledger, [project.name], "C", "asked", "dpo")
+
+    assert run.write() is True
+    with ledger.reading() as connection:
+        assert sorted(connection.scalars(select(SCORES.c.lead_id))) == ["A", "B", "C"]
+
+
 def test_a_lead_of_another_project_stays(project: Project, ledger: Ledger) -> None:
     other = project.model_copy(update={"name": "others"})
     kept(other, 1, {"A": (5.0, 0.0)}).write()
@@ -74,6 +150,22 @@ def test_an_act_without_a_reason_is_refused_and_deletes_nothing(project: Project
 
     with ledger.reading() as connection:
         assert len(history(connection, project.name, "A")) == 1
+
+
+def test_a_reader_keeps_the_log_of_sqlite_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = project_with("sqlite:///ledger.db", tmp_path)
+    kept(project, 1, {"A": (5.0, 0.0), "B": (6.0, 0.0)}).write()
+    monkeypatch.setattr(store, "CLEAN_SECONDS", 0.1)
+    ledger = open_ledger(project)
+
+    with ledger.reading() as reader:
+        assert len(history(reader, project.name, "A")) == 1
+        found = [forget(ledger, [project.name], lead, "asked", "dpo").is_clean for lead in "AB"]
+
+    assert found == [False, False]
+    assert ledger.clean() is True
 
 
 def test_no_byte_of_a_deleted_lead_is_left_in_the_files_of_sqlite(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import func, select
 
-from features.errors import OutputError
+from features.errors import InputError, OutputError
 from pipeline.config import Project
-from pipeline.ledger.keeping import RunToKeep
-from pipeline.ledger.schema import RUNS, SCORES
+from pipeline.ledger.facts import FACT_COLUMNS, RunFacts
+from pipeline.ledger.reading import history, list_runs
+from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES
 from pipeline.ledger.store import Ledger
 from pipeline.output import publish
 from tests.pipeline.ledger.conftest import GROUPS, kept
@@ -46,18 +48,73 @@ def test_a_row_says_what_was_published(project: Project, ledger: Ledger) -> None
 
     with ledger.reading() as connection:
         first, second = connection.execute(select(SCORES).order_by(SCORES.c.rank)).mappings().all()
+        above, below = connection.execute(select(DETAILS).order_by(DETAILS.c.rank)).mappings().all()
         run = connection.execute(select(RUNS)).mappings().one()
     assert dict(second) == {
-        "run": 1, "lead_id": "L1", "product": "", "rank": 2, "probability": 0.30625, "score": 61.25, "band": "MQL",
-        "fit_grade": "A", "engagement_grade": "1", "silent_until": None, "expected_value": None, "base_score": 40.0,
-        "reasons": '[{"group":"visits","points":20.0,"text":"visits count"},'
-                   '{"group":"country","points":1.25,"text":"country count"}]',
-        "contributions": "[20.0,1.25]", "warnings": '["Country is rare"]',
+        "run": 1, "rank": 2, "lead_id": "L1", "product": "", "probability": 0.30625, "score": 61.25, "band": "MQL",
+        "score_before": None, "band_before": None, "fit_grade": "A", "engagement_grade": "1", "silent_until": None,
+        "expected_value": None, "is_awake": None, "account_id": None, "name": None, "company": None, "owner": None,
+        "segment": None, "first_reason": "visits count", "first_points": 20.0,
     }  # fmt: skip
-    assert (first["lead_id"], first["score"], first["rank"], first["warnings"]) == ("L2", 100.0, 1, None)
+    assert dict(below) == {
+        "run": 1, "rank": 2, "base_score": 40.0,
+        "reasons": '[{"group":"visits","points":20,"text":"visits count"},'
+                   '{"group":"country","points":1.25,"text":"country count"}]',
+        "contributions": "[20,1.25]", "attributes": None, "events": None, "further": None,
+        "warnings": '["Country is rare"]',
+    }  # fmt: skip
+    assert (first["lead_id"], first["score"], first["rank"], above["warnings"]) == ("L2", 100.0, 1, None)
     assert json.loads(run["reason_groups"]) == list(GROUPS)
     assert run["as_of"] == datetime(2026, 1, 1, tzinfo=UTC)
+    assert run["is_complete"] is True
     assert abs(datetime.now(UTC) - run["recorded_at"]).total_seconds() < 60
+
+
+def test_what_was_known_beside_the_figures_arrives_row_by_row(project: Project, ledger: Ledger) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    columns = {name: [f"{name} of L2", None] for name in FACT_COLUMNS} | {"is_awake": [True, None]}
+    facts = RunFacts(
+        columns, ("country",), moment, 30.0, '{"p_mql":0.1}', {("L1", "ERP"): (12.5, "below")},
+        [{"project": project.name, "lead_id": "L0", "ended_at": moment, "outcome": "won", "is_won": True}],
+    )  # fmt: skip
+    run = kept(project, 2, {"L1": (20.0, 1.25), "L2": (70.0, 0.0)}, facts=facts)
+    silent = pa.array([None, datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)], pa.timestamp("us", tz="UTC"))
+    table = run.table.drop_columns(["silent_until", "product"])
+    table = table.append_column("silent_until", silent).append_column("product", pa.array(["CRM", "ERP"]))
+
+    replace(run, table=table, values={**run.values, "entity": "product"}).write()
+
+    with ledger.reading() as connection:
+        both = SCORES.join(DETAILS, (SCORES.c.run == DETAILS.c.run) & (SCORES.c.rank == DETAILS.c.rank))
+        first, second = connection.execute(
+            select(SCORES, DETAILS).select_from(both).order_by(SCORES.c.rank)
+        ).all()
+        ended = connection.execute(select(OUTCOMES)).one()
+        of_run = connection.execute(select(RUNS)).one()
+    assert [getattr(first, name) for name in FACT_COLUMNS] == [values[0] for values in columns.values()]
+    assert [getattr(second, name) for name in FACT_COLUMNS] == [None] * len(FACT_COLUMNS)
+    assert (first.product, first.score_before, first.band_before, first.silent_until) == (
+        "CRM",
+        None,
+        None,
+        None,
+    )
+    assert (second.product, second.score_before, second.band_before) == ("ERP", 12.5, "below")
+    assert second.silent_until == datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
+    assert tuple(ended) == (project.name, "L0", moment, "won", True, 1)
+    assert (of_run.event_watermark, of_run.horizon_days, of_run.attributes) == (moment, 30.0, '["country"]')
+    assert of_run.anchors == '{"p_mql":0.1}'
+
+
+def test_an_outcome_that_the_ledger_has_already_is_told_once(project: Project, ledger: Ledger) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    ended = {"project": project.name, "lead_id": "L0", "ended_at": moment, "outcome": "won", "is_won": True}
+
+    for day in (2, 3):
+        kept(project, day, {"L1": (1.0, 0.0)}, facts=replace(RunFacts.none(1), outcomes=[ended])).write()
+
+    with ledger.reading() as connection:
+        assert list(connection.scalars(select(OUTCOMES.c.run))) == [1]
 
 
 def test_many_rows_are_loaded_in_parts_and_all_arrive(project: Project, ledger: Ledger) -> None:
@@ -78,14 +135,24 @@ def test_hostile_ids_are_text(project: Project, ledger: Ledger) -> None:
         assert sorted(connection.scalars(select(SCORES.c.lead_id))) == sorted(hostile)
 
 
-def test_a_run_that_can_t_be_written_whole_leaves_nothing(project: Project, ledger: Ledger) -> None:
-    run = kept(project, 1, MANY)
-    doubled = pa.concat_tables([run.table, run.table.slice(0, 1)])
+def test_a_run_that_can_t_be_written_whole_is_seen_by_nobody_and_gone_on_with(
+    project: Project, ledger: Ledger
+) -> None:
+    run, n = kept(project, 1, MANY), len(MANY)
+    again = [*range(n), 0]
+    doubled = replace(
+        run, table=run.table.take(again), contributions=run.contributions[again], facts=RunFacts.none(n + 1)
+    )
 
     with pytest.raises(OutputError, match=r"(?i)can't be written: .*unique"):
-        RunToKeep(project, run.values, doubled, run.contributions).write()
+        doubled.write()
 
-    assert _counts(ledger) == (0, 0)
+    with ledger.reading() as connection:
+        assert list_runs(connection, project.name) == []
+        with pytest.raises(InputError, match="None of the 0 runs"):
+            history(connection, project.name, "L00000")
+    assert run.write() is True
+    assert _counts(ledger) == (1, n)
 
 
 def test_of_two_that_write_the_same_run_at_once_one_adds_it(project: Project, ledger: Ledger) -> None:

@@ -11,13 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, inspect, select, text
+from sqlalchemy import func, inspect, select, text
 
 from features.errors import ConfigError, InputError, OutputError
 from pipeline.config import Project
+from pipeline.ledger import store
 from pipeline.ledger.schema import ERASURES, METADATA, RUNS, VERSION_TABLE
 from pipeline.ledger.store import Ledger, ledger_url, open_ledger
-from pipeline.ledger.upgrade import is_current, upgrade
+from pipeline.ledger.upgrade import is_current
 from tests.pipeline.ledger.conftest import kept, project_with
 
 HAS_PSYCOPG = importlib.util.find_spec("psycopg") is not None
@@ -96,34 +97,17 @@ def test_the_migrations_make_the_tables_that_the_code_reads(ledger: Ledger) -> N
     }  # fmt: skip
 
 
-def test_a_ledger_of_the_first_revision_is_brought_up_to_date_with_its_rows(project: Project) -> None:
+def test_a_migration_that_fails_leaves_the_database_as_it_was(project: Project) -> None:
     ledger = Ledger(ledger_url(project))
     with ledger.writing() as connection:
-        upgrade(connection, "0001")
-        assert not inspect(connection).has_table(ERASURES.name)
-        values = {**kept(project, 1, {}).values, "recorded_at": kept(project, 2, {}).values["as_of"]}
-        connection.execute(insert(RUNS).values(values))
-
-    opened = open_ledger(project)
-
-    with opened.reading() as connection:
-        assert is_current(connection)
-        assert connection.scalar(select(func.count()).select_from(ERASURES)) == 0
-        row = connection.execute(select(RUNS)).one()
-    assert (row.number, row.as_of, row.recorded_at) == (1, values["as_of"], values["recorded_at"])
-
-
-def test_a_migration_that_fails_leaves_the_ledger_as_it_was(project: Project) -> None:
-    ledger = Ledger(ledger_url(project))
-    with ledger.writing() as connection:
-        upgrade(connection, "0001")
         connection.execute(text(f"CREATE TABLE {ERASURES.name} (taken INTEGER)"))
 
     with pytest.raises(OutputError, match=r"can't be written: .*already exists"):
         open_ledger(project)
 
     with ledger.reading() as connection:
-        assert connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}")) == "0001"
+        assert not is_current(connection)
+        assert inspect(connection).get_table_names() == [ERASURES.name]
 
 
 def test_two_that_open_a_new_ledger_at_once_both_find_it_whole(project: Project) -> None:
@@ -180,6 +164,42 @@ def test_a_writer_waits_for_no_reader_and_changes_nothing_that_it_sees(
 
     assert (first, second) == (1, 1)
     assert waited < 2
+
+
+def test_a_writer_gets_its_turn_soon_after_the_one_before(project: Project, ledger: Ledger) -> None:
+    kept(project, 1, {"L1": (1.0, 0.0)}).write()
+    done: list[float] = []
+
+    def writes() -> None:
+        with open_ledger(project).writing() as writer:
+            writer.execute(RUNS.update().values(scored=RUNS.c.scored + 1))
+        done.append(time.monotonic())
+
+    waiting = threading.Thread(target=writes)
+    with ledger.writing() as first:
+        first.execute(RUNS.update().values(scored=7))
+        waiting.start()
+        time.sleep(0.5)
+        freed = time.monotonic()
+    waiting.join()
+
+    with ledger.reading() as reader:
+        assert reader.scalar(select(RUNS.c.scored)) == 8
+    assert freed < done[0] < freed + 1.0
+
+
+def test_a_ledger_of_sqlite_that_another_writer_holds_too_long_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = open_ledger(project_with("sqlite:///ledger.db", tmp_path), is_new_allowed=True)
+    monkeypatch.setattr(store, "WAIT_SECONDS", 0.2)
+
+    with (
+        ledger.writing(),
+        pytest.raises(OutputError, match=r"another process has been writing .* for 0\.2 seconds\. Run again"),
+        ledger.writing(),
+    ):
+        pass
 
 
 def test_the_ledger_of_sqlite_keeps_a_log_ahead_of_its_file(tmp_path: Path) -> None:

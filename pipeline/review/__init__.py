@@ -1,0 +1,1 @@
+"""The page that sales people read: scores, reasons and changes from the ledger, and their answers to it."""

@@ -1,0 +1,91 @@
+"""What the page of one account shows, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pipeline.ledger.account import (
+    account_outcomes,
+    account_people,
+    account_runs,
+    account_score,
+    is_account,
+    person_further,
+)
+from pipeline.ledger.decisions import active_decisions, decisions_of
+from pipeline.ledger.figures import present_run
+
+if TYPE_CHECKING:
+    from pipeline.config import Project
+    from pipeline.ledger.store import Connection
+
+__all__ = ["account_facts"]
+
+MOST_PEOPLE, MOST_RUNS, MOST_ENDS, MOST_DECISIONS = 100, 60, 50, 10
+GROUP = ("people", "people_active", "roles_reached", "roles_missing")
+
+
+def account_facts(connection: Connection, of: Project, account_id: str) -> dict[str, Any] | None:
+    """The account's score and whose it is, people, buying group, decisions, runs and ends; None if nobody knows it.
+
+    `score.of` says where the score comes from: `account` is a model of accounts, `person` the best of its people.
+    """
+    project = of.name
+    projects = [project, *(of.for_target(each).name for each in of.targets)]
+    if not is_account(connection, projects, account_id):
+        return None
+    present = present_run(connection, project)
+    found = (
+        [] if present is None else account_people(connection, present["number"], account_id, MOST_PEOPLE + 1)
+    )
+    people = found[:MOST_PEOPLE]
+    own = account_score(connection, projects, account_id)
+    further = (
+        {}
+        if present is None or not people
+        else person_further(connection, present["number"], people[0]["rank"])
+    )
+    subject = [("account_id", account_id)]
+    decided = active_decisions(connection, project, datetime.now(UTC), subject, 1)
+    return {
+        "account_id": account_id,
+        "company": _company(own, people),
+        "run": present,
+        "score": _score(own, further, people),
+        "people": people,
+        "has_more_people": len(found) > MOST_PEOPLE,
+        "group": _group(own, further),
+        "decision": decided[0] if decided else None,
+        "decisions": decisions_of(connection, project, "account_id", account_id)[:MOST_DECISIONS],
+        "history": account_runs(connection, project, account_id, MOST_RUNS),
+        "outcomes": account_outcomes(connection, project, account_id, MOST_ENDS),
+    }
+
+
+def _company(own: Mapping[str, Any] | None, people: list[dict[str, Any]]) -> str | None:
+    named = [each["company"] for each in [*([own] if own else []), *people] if each["company"]]
+    return named[0] if named else None
+
+
+def _score(
+    own: Mapping[str, Any] | None, further: Mapping[str, Any], people: list[dict[str, Any]]
+) -> dict[str, Any] | None:
+    names = ("score", "probability", "band", "score_before")
+    if own is not None:
+        return {"of": "account", **{name: own[name] for name in names}, "as_of": own["as_of"]}
+    if further.get("account_score") is not None:
+        kept = {name: further.get(f"account_{name}") for name in ("score", "probability", "band")}
+        return {"of": "account", **kept, "score_before": None, "as_of": None}
+    if people:
+        return {"of": "person", **{name: people[0][name] for name in names}, "as_of": None}
+    return None
+
+
+def _group(own: Mapping[str, Any] | None, further: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The buying group, where a run of accounts tells it; a role list is None where job titles don't tell roles."""
+    told = further if own is None else own["further"]
+    if all(told.get(name) is None for name in GROUP):
+        return None
+    return {name: told.get(name) for name in GROUP}

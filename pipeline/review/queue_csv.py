@@ -1,0 +1,46 @@
+"""The queue as CSV that a spreadsheet opens as text, whatever leads call themselves."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+__all__ = ["csv_lines", "plain_cell"]
+
+STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+COLUMNS = (
+    "rank", "lead_id", "product", "name", "company", "account_id", "owner", "segment", "score", "band",
+    "probability", "expected_value", "score_before", "band_before", "fit_grade", "engagement_grade", "first_reason",
+    "first_points", "silent_until", "is_awake",
+)  # fmt: skip
+
+
+def plain_cell(value: Any) -> Any:
+    """The value as a cell; an apostrophe stands before a text that a spreadsheet would run as a formula.
+
+    Examples
+    --------
+    >>> plain_cell("=1+1"), plain_cell(" @SUM(A1)"), plain_cell(-2.5), plain_cell("Müller")
+    ("'=1+1", "' @SUM(A1)", -2.5, 'Müller')
+    """
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str) and value.lstrip(" \u00a0\ufeff\u200b").startswith(STARTS):
+        return f"'{value}"
+    return value
+
+
+def csv_lines(parts: Iterable[list[dict[str, Any]]]) -> Iterator[str]:
+    """The lines of a CSV with a heading, a text a part."""
+    yield _text([COLUMNS])
+    for rows in parts:
+        yield _text([[plain_cell(row[name]) for name in COLUMNS] for row in rows])
+
+
+def _text(rows: Iterable[Iterable[Any]]) -> str:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\r\n").writerows(rows)
+    return written.getvalue()

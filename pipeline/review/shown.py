@@ -1,0 +1,85 @@
+"""How numbers and moments are written on the pages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import date, datetime
+
+__all__ = ["FILTERS", "day", "moment", "money", "moved", "points", "score", "share", "whole"]
+
+
+def score(value: float | None) -> str:
+    """A score as a whole number, cut off: 50 is shown only on the line or above it.
+
+    Examples
+    --------
+    >>> score(79.96)
+    '79'
+    """
+    return "–" if value is None else str(math.floor(value))
+
+
+def points(value: float | None) -> str:
+    """Signed points with one decimal.
+
+    Examples
+    --------
+    >>> points(-0.04), points(3.16)
+    ('0.0', '+3.2')
+    """
+    if value is None:
+        return "–"
+    text = f"{value:+.1f}"
+    return "0.0" if text in {"+0.0", "-0.0"} else text.replace("-", "−")
+
+
+def share(value: float | None) -> str:
+    """A probability as per cent; under ten with one decimal.
+
+    Examples
+    --------
+    >>> share(0.0312), share(0.52)
+    ('3.1 %', '52 %')
+    """
+    if value is None:
+        return "–"
+    return f"{100 * value:.1f} %" if value < 0.0995 else f"{100 * value:.0f} %"
+
+
+def moved(now: float, before: float) -> str:
+    """`up`, `down` or `flat`, as the change is shown: by a twentieth of a point or more.
+
+    Examples
+    --------
+    >>> moved(50.2, 48.0), moved(50.0, 50.04)
+    ('up', 'flat')
+    """
+    change = points(now - before)
+    return "flat" if change == "0.0" else "up" if now > before else "down"
+
+
+def money(value: float | None) -> str:
+    """An amount in whole units."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def whole(value: int) -> str:
+    """A count with its thousands apart."""
+    return f"{value:,}"
+
+
+def day(value: date | None) -> str:
+    """A day, such as 3 Jan 2026."""
+    return "–" if value is None else f"{value.day} {value:%b %Y}"
+
+
+def moment(value: datetime | None) -> str:
+    """A day and a time, UTC."""
+    return "–" if value is None else f"{day(value)}, {value:%H:%M}"
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "score": score, "points": points, "share": share, "money": money, "day": day, "moment": moment,
+    "moved": moved, "whole": whole,
+}  # fmt: skip

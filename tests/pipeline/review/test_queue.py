@@ -1,0 +1,270 @@
+"""The queue as people and programs see it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select, update
+
+from pipeline.config import Project
+from pipeline.ledger.decisions import add_decision
+from pipeline.ledger.schema import RUNS, SCORES
+from pipeline.ledger.store import Ledger
+from pipeline.review.app import create_app
+from pipeline.review.queue_csv import STARTS, plain_cell
+
+HOSTILE = ['<script>alert("x")</script>', '"><img src=x onerror=alert(1)>', "{{7*7}}", "\u202eevil\u2066"]
+PRESENT = 4
+
+
+def _set(ledger: Ledger, rank: int, **values: Any) -> None:
+    with ledger.writing() as connection:
+        connection.execute(
+            update(SCORES).where(SCORES.c.run == PRESENT, SCORES.c.rank == rank).values(values)
+        )
+
+
+def _ids(client: TestClient, address: str) -> list[str]:
+    return [each["lead_id"] for each in client.get(address).json()["leads"]]
+
+
+def _in_ledger(ledger: Ledger, *conditions: Any) -> list[str]:
+    asked = select(SCORES.c.lead_id).where(SCORES.c.run == PRESENT, *conditions).order_by(SCORES.c.rank)
+    with ledger.reading() as connection:
+        return list(connection.execute(asked).scalars())
+
+
+def test_the_page_shows_the_present_run_s_first_fifty_in_call_order(
+    client: TestClient, ledger: Ledger
+) -> None:
+    page = client.get("/").text
+
+    shown = re.findall(r'href="/lead\?id=(\w+)"', page)
+    assert shown == _in_ledger(ledger)[:50]
+    assert "300 leads" in page
+    assert "run 4" in page
+    assert "4 Jan 2026, 00:00 UTC" in page
+    assert "made0001" in page
+
+
+def test_paging_walks_through_every_lead_once_and_back(client: TestClient, ledger: Ledger) -> None:
+    address, seen, pages = "/api/queue", [], []
+    while address:
+        found = client.get(address).json()
+        seen += [each["lead_id"] for each in found["leads"]]
+        pages.append(found)
+        address = found["next"]
+
+    assert seen == _in_ledger(ledger)
+    assert len(pages) == 6
+    back = client.get(pages[-1]["previous"]).json()
+    assert back["leads"] == pages[-2]["leads"]
+    assert pages[0]["previous"] is None
+    assert client.get(back["previous"]).json()["leads"] == pages[-3]["leads"]
+
+
+def test_the_first_page_reached_backwards_has_nothing_before_it(client: TestClient) -> None:
+    second = client.get(client.get("/api/queue").json()["next"]).json()
+
+    assert client.get(second["previous"]).json()["previous"] is None
+
+
+def test_filters_combine_and_survive_paging(client: TestClient, ledger: Ledger) -> None:
+    expected = _in_ledger(
+        ledger, SCORES.c.band == "below", SCORES.c.segment == "B2B", SCORES.c.lead_id.contains("L0000")
+    )
+    first = client.get("/api/queue", params={"band": "below", "segment": "B2B", "q": "l0000"}).json()
+
+    second = client.get(first["next"]).json()
+
+    assert [each["lead_id"] for each in first["leads"] + second["leads"]] == expected[:100]
+    assert first["n"] == second["n"] == len(expected)
+    assert parse_qs(urlsplit(first["next"]).query) == {
+        "band": ["below"], "segment": ["B2B"], "q": ["l0000"], "after": [str(first["leads"][-1]["rank"])],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("flag", ["changed", "awake", "cooling"])
+def test_the_number_on_a_chip_is_what_the_filter_finds(client: TestClient, flag: str) -> None:
+    page = client.get("/").text
+
+    chip = re.search(rf'href="/\?{flag}=1">[^<]*<span class="n">(\d+)</span>', page)
+
+    assert chip is not None
+    assert int(chip[1]) == client.get(f"/api/queue?{flag}=1").json()["n"] > 0
+
+
+def test_the_numbers_on_the_bands_follow_the_other_filters(client: TestClient, ledger: Ledger) -> None:
+    found = client.get("/api/queue?owner=Ann&band=MQL").json()
+
+    assert list(found["bands"]) == ["SQL", "MQL", "below"]
+    for band, n in found["bands"].items():
+        assert n == len(_in_ledger(ledger, SCORES.c.owner == "Ann", SCORES.c.band == band))
+    assert found["n"] == found["bands"]["MQL"]
+
+
+def test_a_chosen_filter_is_marked_and_its_link_takes_it_away(client: TestClient) -> None:
+    page = client.get("/?band=SQL&awake=1").text
+
+    assert re.search(r'href="/\?awake=1" aria-current="true">SQL', page)
+    assert re.search(r'href="/\?band=SQL" aria-current="true">Newly awake', page)
+
+
+def test_the_trend_is_told_by_sign_and_number_and_not_by_colour_alone(
+    client: TestClient, ledger: Ledger
+) -> None:
+    _set(ledger, 1, score=90.0, score_before=80.0)
+    _set(ledger, 2, score=80.0, score_before=82.5)
+    _set(ledger, 3, score_before=None)
+
+    rows = client.get("/").text.split('<tr role="row">')[2:]
+
+    assert re.search(r'▲</span><span class="sr">up </span>\+10\.0', rows[0])
+    assert re.search(r'▼</span><span class="sr">down </span>−2\.5', rows[1])
+    assert '<span class="tag">new</span>' in rows[2]
+
+
+def test_an_override_in_force_stands_beside_the_score(
+    client: TestClient, ledger: Ledger, made: Project
+) -> None:
+    first, second = _in_ledger(ledger)[:2]
+    with ledger.reading() as connection:
+        account = connection.execute(select(SCORES.c.account_id).where(SCORES.c.lead_id == second)).scalar()
+    until = (datetime.now(UTC) + timedelta(days=5)).date()
+    given: dict[str, Any] = {"owner": "Ann", "by": "ann", "until": until}
+    add_decision(
+        ledger, made.name, kind="lead_id", subject=first, action="hold", reason="on <b>leave</b>", **given
+    )
+    add_decision(
+        ledger, made.name, kind="account_id", subject=str(account), action="raise", reason="fair", **given
+    )
+
+    rows = client.get("/").text.split('<tr role="row">')[2:]
+
+    assert "on hold: <bdi>on &lt;b&gt;leave&lt;/b&gt;</bdi> (<bdi>Ann</bdi>, until" in rows[0]
+    assert "raised: <bdi>fair</bdi>" in rows[1]
+    assert client.get("/api/queue").json()["leads"][0]["override"]["reason"] == "on <b>leave</b>"
+    assert "on hold" not in rows[2]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_leads_are_called_is_shown_as_text(client: TestClient, ledger: Ledger, text: str) -> None:
+    fields = ("name", "company", "owner", "segment", "first_reason", "account_id")
+    _set(ledger, 1, **dict.fromkeys(fields, text))
+
+    page = client.get("/", params={"q": text}).text
+
+    assert page.count("<script") == client.get("/").text.count("<script")
+    assert "<img" not in page
+    if text == "{{7*7}}":
+        assert page.count("{{7*7}}") >= 5
+    assert client.get("/api/queue", params={"q": text}).json()["leads"][0]["name"] == text
+
+
+def test_an_id_of_any_signs_is_linked_so_that_it_comes_back_whole(client: TestClient, ledger: Ledger) -> None:
+    odd = "a/../b?id=x&y#z \"'<>+% ü"
+    _set(ledger, 1, lead_id=odd)
+
+    address = client.get("/api/queue").json()["leads"][0]["address"]
+
+    assert parse_qs(urlsplit(address).query) == {"id": [odd]}
+    assert urlsplit(address).path == "/lead"
+
+
+def test_another_run_can_be_looked_at_and_the_page_says_so(client: TestClient) -> None:
+    page = client.get("/?run=2").text
+
+    assert "This is run 2; the present one is run 4" in page
+    assert 'href="/?run=2&amp;band=SQL"' in page or 'href="/?band=SQL&amp;run=2"' in page
+    assert client.get("/api/queue?run=2").json()["run"]["number"] == 2
+
+
+def test_scores_of_long_ago_are_told_to_be_stale(client: TestClient, ledger: Ledger) -> None:
+    assert re.search(r"These scores are [\d,]+ days old", client.get("/").text)
+
+    with ledger.writing() as connection:
+        connection.execute(update(RUNS).where(RUNS.c.number == PRESENT).values(as_of=datetime.now(UTC)))
+
+    assert "days old" not in client.get("/").text
+
+
+def test_a_ledger_without_a_run_says_what_writes_the_first(client: TestClient, ledger: Ledger) -> None:
+    with ledger.writing() as connection:
+        connection.execute(update(RUNS).values(is_complete=False))
+
+    assert "No run is in the ledger yet" in client.get("/").text
+    assert client.get("/api/queue").json() == {"run": None, "n": 0, "leads": []}
+    assert client.get("/export.csv").status_code == 404
+
+
+def test_nothing_found_is_said_with_a_way_back(client: TestClient) -> None:
+    page = client.get("/?q=no+such+lead").text
+
+    assert "No lead fits all of these filters" in page
+    assert "0 leads in call order" in page
+
+
+def test_the_counts_of_a_run_that_brings_none_are_counted(client: TestClient, ledger: Ledger) -> None:
+    before = client.get("/api/queue").json()["bands"]
+    with ledger.writing() as connection:
+        connection.execute(update(RUNS).values(facets=None))
+
+    assert client.get("/api/queue").json()["bands"] == before
+
+
+def test_the_export_holds_all_that_is_filtered_and_no_formula(client: TestClient, ledger: Ledger) -> None:
+    _set(ledger, 1, name="=HYPERLINK(1)", company="+1, Inc.", owner="Ann")
+    expected = _in_ledger(ledger, SCORES.c.owner == "Ann")
+
+    answer = client.get("/export.csv?owner=Ann")
+
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["lead_id"] for row in rows] == expected
+    assert (rows[0]["name"], rows[0]["company"]) == ("'=HYPERLINK(1)", "'+1, Inc.")
+    assert float(rows[0]["score"]) == client.get("/api/queue?owner=Ann").json()["leads"][0]["score"]
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''made.run-4.csv"
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_text_that_a_spreadsheet_would_run_begins_with_an_apostrophe(start: str) -> None:
+    assert plain_cell(f"{start}cmd|' /C calc'!A0").startswith("'")
+    assert plain_cell(f" {start}1").startswith("'")
+
+
+def test_numbers_and_plain_texts_go_out_as_they_are() -> None:
+    assert [plain_cell(each) for each in (-2.5, None, "a-b", "", 7)] == [-2.5, None, "a-b", "", 7]
+
+
+@pytest.mark.parametrize(
+    "asked", ["after=1e3", "before=x", "run=-2", "after=99999999999", "q=" + "x" * 201, "owner=%00"]
+)
+def test_an_address_that_makes_no_sense_is_refused_in_words(client: TestClient, asked: str) -> None:
+    answer = client.get(f"/api/queue?{asked}")
+
+    assert answer.status_code == 400
+    assert answer.json()["error"].endswith(".")
+
+
+def test_empty_fields_of_a_form_ask_for_all(client: TestClient) -> None:
+    assert _ids(client, "/api/queue?q=&band=&segment=&owner=&account=&run=&changed=") == _ids(
+        client, "/api/queue"
+    )
+
+
+def test_a_project_may_be_named_in_any_script(made: Project, ledger: Ledger) -> None:
+    with ledger.writing() as connection:
+        connection.execute(update(RUNS).values(project="销售"))
+    client = TestClient(
+        create_app(made.model_copy(update={"name": "销售"})), base_url="http://127.0.0.1:8765"
+    )
+
+    assert "销售" in client.get("/").text
+    assert client.get("/export.csv").headers["content-disposition"].endswith("''%E9%94%80%E5%94%AE.run-4.csv")
