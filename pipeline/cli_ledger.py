@@ -143,6 +143,8 @@ def forget(
 def _print_comparison(found: Comparison) -> None:
     console = plain_console()
     steady = found.both - found.up - found.down
+    meant = {"base": "where an average lead starts", "limit": "the ends of the scale"}
+    meant |= {**found.before.words, **found.after.words}
     console.print(f"Run {_named(found.after)} against run {_named(found.before)}", style="bold")
     console.print(
         f"- {found.both:,} leads in both: {found.up:,} up, {found.down:,} down, {steady:,} within half a point; "
@@ -165,17 +167,18 @@ def _print_comparison(found: Comparison) -> None:
         for each in found.moved:
             bands = f"{each.band_before} > {each.band_after}"
             name = f"{each.lead_id} {each.product}".strip()
+            group = "" if each.group is None else meant.get(each.group, each.group)
             table.add_row(
                 printable(name), _floored(each.before), _floored(each.after), f"{each.change:+.1f}",
                 printable(each.band_before if each.band_before == each.band_after else bands),
-                "" if each.group is None else f"{printable(each.group)} {each.group_points:+.1f}",
+                f"{printable(group)} {each.group_points:+.1f}" if group else "",
             )  # fmt: skip
         console.print("\nWho moved most")
         show_table(table)
     if found.parts:
         table = open_table("reason group", ">mean change", ">mean size")
         for name, mean, size in found.parts[: len(found.moved) or None]:
-            table.add_row(printable(name), f"{mean:+.2f}", f"{size:.2f}")
+            table.add_row(printable(meant.get(name, name)), f"{mean:+.2f}", f"{size:.2f}")
         console.print("\nWhat moved the scores, points a lead")
         show_table(table)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +20,10 @@ LEAST_PREFIX = 6  # characters of a run_id; shorter ones could be run numbers
 
 @dataclass(frozen=True)
 class LedgerRun:
-    """One scoring run; `number` counts runs in the order in which they were recorded."""
+    """One scoring run; `number` counts runs in the order in which they were recorded.
+
+    `words` say what each reason group is about.
+    """
 
     number: int
     run_id: str
@@ -31,10 +35,11 @@ class LedgerRun:
     quarantined: int
     recorded_at: datetime
     groups: tuple[str, ...]
+    words: Mapping[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """The run without its reason groups."""
-        found = {name: value for name, value in vars(self).items() if name != "groups"}
+        found = {name: value for name, value in vars(self).items() if name not in {"groups", "words"}}
         moments = {name: _iso(found[name]) for name in ("as_of", "recorded_at")}
         return found | moments
 
@@ -139,6 +144,7 @@ def _run(row: Any) -> LedgerRun:
     return LedgerRun(
         row.number, row.run_id, row.as_of, row.model_version, row.rows_in, row.scored, row.not_open,
         row.quarantined, row.recorded_at, tuple(json.loads(row.reason_groups)),
+        json.loads(row.manifest).get("group_words", {}),
     )  # fmt: skip
 
 
