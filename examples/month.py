@@ -1,6 +1,6 @@
 """A month of nightly runs on a simulated CRM, as it would have gone: each night sees what was recorded by then.
 
-    python examples/month.py FOLDER [--leads 5000] [--nights 30] [--seed 1]
+    python examples/month.py FOLDER [--leads 4000] [--nights 31] [--seed 1]
 
 A world is simulated into FOLDER/world. The export in FOLDER/export is cut at the first evening, a model is trained on
 it; then, night by night, the export grows by a day and every open lead is scored into FOLDER/ledger.db. Made-up sales
@@ -12,17 +12,19 @@ from __future__ import annotations
 import argparse
 import re
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from models.bundle import load_bundle
+from models.bundle import Bundle, load_bundle
 from pipeline.config import Project, load_project
 from pipeline.console import plain_console, progress_lines
 from pipeline.ledger.feedback import CODES, Feedback, add_feedback
 from pipeline.ledger.store import open_ledger
+from pipeline.promote import promote
 from pipeline.score import score_project
 from pipeline.simulate import WorldSettings, simulate_to_folder
 from pipeline.tracking import champion_version, fetch_bundle
@@ -86,6 +88,20 @@ def set_evening(path: Path, evening: datetime) -> Project:
     return load_project(path)
 
 
+def champions(
+    project: Project, scratch: Path, tell: Callable[[str], None]
+) -> tuple[Bundle, dict[str, Bundle]]:
+    """Models of the leads and of the other targets, trained on the first evening's export."""
+    found: list[Bundle] = []
+    for part in (project, *(project.for_target(name) for name in project.targets)):
+        tell(f"training {part.name}")
+        train_project(part, _silent)
+        if champion_version(part) is None:  # few accounts: not shown to be calibrated is not refused
+            promote(part, "challenger", "the first model of this target; few rows to judge it by", "month")
+        found.append(load_bundle(fetch_bundle(part, "champion", scratch)))
+    return found[0], dict(zip(project.targets, found[1:], strict=True))
+
+
 def answer(project: Project, evening: datetime, rng: np.random.Generator) -> int:
     """What sales says of some of the leads of an evening; how many answers were given."""
     scores = pd.read_parquet(
@@ -109,8 +125,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--leads", type=int, default=5_000)
-    parser.add_argument("--nights", type=int, default=30)
+    parser.add_argument("--leads", type=int, default=4_000)
+    parser.add_argument("--nights", type=int, default=31)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     settings = WorldSettings(n_leads=asked.leads, seed=asked.seed)
@@ -122,15 +138,7 @@ def main() -> None:
         export, path = Export(asked.folder / "world", asked.folder / "export"), project_file(asked.folder)
         export.cut(evenings[0])
         project = set_evening(path, evenings[0])
-        for part in (project, *(project.for_target(name) for name in project.targets)):
-            tell(f"training {part.name}")
-            train_project(part, _silent)
-        bundle = load_bundle(fetch_bundle(project, "champion", Path(scratch)))
-        parts = {name: project.for_target(name) for name in project.targets}
-        others = {
-            name: load_bundle(fetch_bundle(part, "champion", Path(scratch) / name))
-            for name, part in parts.items() if champion_version(part) is not None
-        }  # fmt: skip
+        bundle, others = champions(project, Path(scratch), tell)
         for number, evening in enumerate(evenings, start=1):
             tell(f"night {number} of {len(evenings)}")
             export.cut(evening)

@@ -134,6 +134,12 @@ def forget(
         f"Deleted {found.scores_deleted:,} scores; recorded as erasure {found.number}, without the id. Files of scores "
         "and the source tables are as they were: while the lead stands there, the next run writes it again."
     )
+    if found.elsewhere:
+        plain_console().print(
+            f"Other projects in this ledger have scored a lead of that id, too: {', '.join(found.elsewhere)}. A target "
+            "that was taken out of the project file stands there under its old name; forget the lead there as well, if "
+            "it is the same."
+        )
     if not found.is_clean:
         plain_console().print(
             "Other programs read the ledger meanwhile, so its log still holds what was deleted; it goes when they end."

@@ -37,7 +37,7 @@ ModelOption = Annotated[
 BundleOption = Annotated[Path | None, typer.Option("--bundle", help="A bundle folder; MLflow is not needed.")]
 AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Moment of scoring (ISO 8601) or 'now'.")]
 TargetOption = Annotated[
-    str | None, typer.Option("--target", help="One of the project's [targets] instead of its leads.")
+    str | None, typer.Option("--target", help="A target of the project instead of its leads.")
 ]
 DEFAULT_PROJECT = Path("lead-scoring.toml")
 

@@ -66,8 +66,8 @@ __all__ = [
 
 OF_LEADS = ("points", "tiers", "personas", "overrides", "fit")  # sections that other entities do without
 WORDS_OF_PRODUCTS = {
-    "channel:this product": "activity on this product",
-    "channel:another product": "activity on other products",
+    "channel:this product": "this-product",
+    "channel:another product": "other-product",
 }
 ROOT = "(folder of the file)"  # set by load_project; `root` in a file is an unknown key
 

@@ -11,6 +11,7 @@ import pandas as pd
 from features.asof import NEVER
 from features.contracts import Tables
 from features.errors import InputError
+from features.settings import Entity
 from models.bundle import Bundle
 from models.overrides import Override
 from models.rounding import whole_points
@@ -91,7 +92,7 @@ def explain_lead(
         If the lead is unknown, in quarantine or not open at as_of.
     """
     leads = leads_to_score(tables, bundle, project, as_of)
-    return _explanation(project, bundle, leads, _row_of(leads, tables, lead_id))
+    return _explanation(project, bundle, leads, _row_of(leads, tables, lead_id, project.target.entity))
 
 
 def explain_fully(
@@ -119,7 +120,7 @@ def explain_fully(
     from pipeline.outlook import outlook_of_row
 
     leads = leads_to_score(tables, bundle, project, as_of)
-    row = _row_of(leads, tables, lead_id)
+    row = _row_of(leads, tables, lead_id, project.target.entity)
     change = None
     if since is not None:
         change = explain_change(project, bundle, tables, lead_id, since, as_of, before=since_bundle)
@@ -185,15 +186,15 @@ def _explanation(project: Project, bundle: Bundle, leads: OpenLeads, row: int) -
     )
 
 
-def _row_of(leads: OpenLeads, tables: Tables, lead_id: str) -> int:
+def _row_of(leads: OpenLeads, tables: Tables, lead_id: str, entity: Entity) -> int:
     try:
         return leads.lead_ids.index(lead_id)
     except ValueError:
-        raise InputError(_why_not(leads, tables, lead_id)) from None
+        raise InputError(_why_not(leads, tables, lead_id, entity)) from None
 
 
-def _why_not(leads: OpenLeads, tables: Tables, lead_id: str) -> str:
+def _why_not(leads: OpenLeads, tables: Tables, lead_id: str, entity: Entity) -> str:
     moment = "" if leads.as_of == NEVER else f" at {np.datetime64(leads.as_of, 'us')} UTC"
     if lead_id in leads.not_open:
         return f"Lead '{lead_id}' is not open{moment}: it was created later, or already has its outcome."
-    return why_unknown(tables, lead_id)
+    return why_unknown(tables, lead_id, entity)

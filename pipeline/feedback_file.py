@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ def import_feedback(ledger: Ledger, project: str, path: Path, *, is_skipping: bo
 
 def _name(given: Feedback) -> str:
     """What makes it the same answer in another file, or in this one read again."""
-    return "\n".join(f"{key}: {value}" for key, value in vars(given).items())
+    return json.dumps(vars(given), default=str)
 
 
 def _faults(ledger: Ledger, project: str, path: Path) -> Iterator[Fault]:

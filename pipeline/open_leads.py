@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from features.asof import NEVER, Examples, microseconds, open_examples
 from features.builder import build_features
 from features.contracts import Tables
+from features.entities import NOUNS, PRODUCT_MARK
 from features.errors import BundleError, InputError
 from features.prepare import Prepared, prepare
+from features.settings import Entity
 from models.bundle import Bundle
 from models.scorer import Scored
 from pipeline.config import Project
@@ -87,16 +89,21 @@ def leads_to_score(tables: Tables, bundle: Bundle, project: Project, as_of: pd.T
     return OpenLeads(data, rows, moment, sorted(str(each) for each in ids[not_open]))
 
 
-def why_unknown(tables: Tables, lead_id: str) -> str:
+def why_unknown(tables: Tables, lead_id: str, entity: Entity = "lead") -> str:
     """Why there is no lead of this id: it is in quarantine, or not in the table; with the nearest id."""
     held = tables.quarantine[tables.quarantine["table"] == "leads"]
     held = held[held["lead_id"] == lead_id]
     if len(held):
         return f"Lead '{lead_id}' is in quarantine: {held.iloc[0]['code']}, {held.iloc[0]['detail']}."
-    near = difflib.get_close_matches(lead_id, [str(each) for each in tables.leads["lead_id"]], n=1)
-    return f"There is no lead '{lead_id}' in the leads table." + (
-        f" Did you mean '{near[0]}'?" if near else ""
+    ids = [str(each) for each in tables.leads["lead_id"]]
+    of_lead = [each for each in ids if each.startswith(lead_id + PRODUCT_MARK)]  # it lacks the product alone
+    near = of_lead or difflib.get_close_matches(lead_id, ids, n=1)
+    place = (
+        f"There is no lead '{lead_id}' in the leads table."
+        if entity == "lead"
+        else f"'{lead_id}' is none of the {NOUNS[entity]} of this target."
     )
+    return place + (f" Did you mean '{near[0]}'?" if near else "")
 
 
 def feature_chunks(leads: OpenLeads, bundle: Bundle, chunk_rows: int) -> Iterator[tuple[list[str], Float64]]:

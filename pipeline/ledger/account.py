@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, select
+from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES
 
@@ -41,7 +41,7 @@ def is_account(connection: Connection, projects: Sequence[str], account_id: str)
 def account_score(connection: Connection, projects: Sequence[str], account_id: str) -> dict[str, Any] | None:
     """The account's own score in the latest run that scored accounts; None where none did or it is not in it.
 
-    Beside the score stand `run`, `as_of`, `project` and `further`, a mapping of optional output columns.
+    Beside the score stand `run`, `as_of`, `horizon_days`, `project`, and `further`: optional output columns.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def account_score(connection: Connection, projects: Sequence[str], account_id: s
     """
     runs = RUNS.c
     latest = (
-        select(runs.number, runs.as_of, runs.project)
+        select(runs.number, runs.as_of, runs.horizon_days, runs.project)
         .where(runs.project.in_(projects), runs.is_complete, runs.entity.in_(OF_ACCOUNTS))
         .order_by(runs.entity, runs.as_of.desc().nulls_last(), runs.number.desc())
         .limit(1)
@@ -67,17 +67,19 @@ def account_score(connection: Connection, projects: Sequence[str], account_id: s
     if row is None:
         return None
     further = _parsed(row["further"])
-    return {**row, "further": further, "run": run.number, "as_of": run.as_of, "project": run.project}
+    of_run = {name: run._mapping[name] for name in ("as_of", "horizon_days", "project")}
+    return {**row, "further": further, "run": run.number, **of_run}
 
 
 def account_people(connection: Connection, run: int, account_id: str, limit: int) -> list[dict[str, Any]]:
     """The account's leads in a run, in call order; an account's own row is none of its people."""
+    entity = select(RUNS.c.entity).where(RUNS.c.number == run).scalar_subquery()
     # the ranks come from the index of accounts alone; asked for whole rows SQLite would walk through the run
     ranks = select(SCORES.c.rank).where(SCORES.c.account_id == account_id, SCORES.c.run == run)
     asked = (
         select(*(SCORES.c[name] for name in SCORE_COLUMNS))
         .where(SCORES.c.run == run, SCORES.c.rank.in_(ranks.order_by(SCORES.c.rank).limit(limit + 1)))
-        .where(SCORES.c.lead_id != account_id)
+        .where(or_(SCORES.c.lead_id != account_id, entity.not_in(OF_ACCOUNTS)))
         .order_by(SCORES.c.rank)
         .limit(limit)
     )
@@ -96,8 +98,8 @@ def account_runs(connection: Connection, project: str, account_id: str, limit: i
     asked = (
         _of_project(
             select(
-                runs.number, runs.as_of, func.count().label("n"), func.max(scores.score).label("best"),
-                func.avg(scores.score).label("mean"),
+                runs.number, runs.as_of, func.count(scores.lead_id.distinct()).label("n"),
+                func.max(scores.score).label("best"), func.avg(scores.score).label("mean"),
             ),
             project,
         )

@@ -97,6 +97,7 @@ def active_decisions(
 
 def decisions_of(connection: Connection, project: str, kind: str, subject: str) -> list[dict[str, Any]]:
     """All decisions on a lead or an account, ended ones and lifts among them, the newest first."""
+    refuse_unstorable(kind, subject)
     asked = (
         select(*(OVERRIDES.c[name] for name in COLUMNS))
         .where(OVERRIDES.c.project == project, OVERRIDES.c.kind == kind, OVERRIDES.c.subject == subject)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, insert, or_, select, text
 from sqlalchemy.exc import IntegrityError
 
 from features.errors import InputError
@@ -42,7 +42,9 @@ CODES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 MAX_NAME = 100
+IMPORT_LOCK = 7_305_882  # any number of our own
 AT_ONCE = 100  # answers in one transaction: other writers wait for it
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCKS_APART = timedelta(minutes=5)  # the clock of a CRM may be a little fast
 JUST_NOW = timedelta(seconds=10)  # a form that says "now" says another moment at each click
 COLUMNS = (
@@ -59,14 +61,14 @@ class Feedback:
     verdict : accept or reject; None where the lead was only worked.
     code : one of `CODES` of the verdict; None where no reason was clicked.
     note : free text of at most `MAX_NOTE` characters, without control characters; None where empty.
-    worked_at : when somebody called, wrote or met; aware; None where not said.
+    worked_at : when somebody called, wrote or met; aware, kept in UTC; None where not said.
     by : who answers.
 
     Raises
     ------
     InputError
         If the verdict or the code is unknown, there is neither verdict nor worked_at, the note is too long, nobody
-        answers for it, or worked_at has no zone or lies in the future.
+        answers for it, or worked_at has no zone, lies in the future or before 1970.
     """
 
     lead_id: str
@@ -106,6 +108,10 @@ class Feedback:
             raise InputError(f"worked_at is {self.worked_at}, without a zone; write 2026-03-31T09:00:00Z.")
         if self.worked_at > datetime.now(UTC) + CLOCKS_APART:
             raise InputError(f"worked_at is {self.worked_at.isoformat()}, which lies in the future.")
+        if self.worked_at < EARLIEST:
+            raise InputError(f"worked_at is {self.worked_at.isoformat()}, before there was a CRM.")
+        # the same moment in another zone is the same answer
+        object.__setattr__(self, "worked_at", self.worked_at.astimezone(UTC))
 
 
 def add_feedback(
@@ -147,6 +153,9 @@ def add_all(
     left = iter(answers)
     while chosen := list(islice(left, AT_ONCE)):
         with ledger.writing() as connection:
+            # two files with the same answers in another order would wait for each other for good
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": IMPORT_LOCK})
             now = datetime.now(UTC)
             found = [
                 _add(connection, project, given, [_id(project, name)], source, now) for given, name in chosen
@@ -158,6 +167,7 @@ def add_all(
 
 def feedback_of(connection: Connection, project: str, lead_id: str, limit: int = 50) -> list[dict[str, Any]]:
     """The answers about a lead, the newest first, each with number, content, source and the score of that time."""
+    refuse_unstorable("lead_id", lead_id)
     return _newest(connection, limit, FEEDBACK.c.project == project, FEEDBACK.c.lead_id == lead_id)
 
 

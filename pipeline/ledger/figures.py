@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Integer, and_, case, cast, exists, func, select
+from sqlalchemy import Connection, Integer, and_, case, cast, exists, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from pipeline.ledger.schema import ERASURES, FEEDBACK, OUTCOMES, RUNS, SCORES
@@ -145,14 +145,18 @@ def movers(connection: Connection, run: int, limit: int) -> list[dict[str, Any]]
 def answered_leads(connection: Connection, project: str) -> list[Answered]:
     """Leads by their latest verdict and how they ended since; a lead counts once.
 
-    What counts is the first end at or after the moment of scoring that sales answered to, or of the answer where
-    no run is known.
+    An answer is as late as the work it tells of, else as its record: old ones may be imported last. What counts is
+    the first end at or after the moment of scoring that sales answered to, or of the answer where no run is known.
     """
     later, earlier = FEEDBACK.alias("later"), OUTCOMES.alias("earlier")
-    since = func.coalesce(RUNS.c.as_of, FEEDBACK.c.recorded_at)
+    answered, answered_later = (
+        func.coalesce(each.c.worked_at, each.c.recorded_at) for each in (FEEDBACK, later)
+    )
+    since = func.coalesce(RUNS.c.as_of, answered)
     is_latest = ~exists().where(
         later.c.project == project, later.c.lead_id == FEEDBACK.c.lead_id,
-        later.c.number > FEEDBACK.c.number, later.c.verdict.is_not(None),
+        or_(answered_later > answered, and_(answered_later == answered, later.c.number > FEEDBACK.c.number)),
+        later.c.verdict.is_not(None),
     )  # fmt: skip
     is_first_end = ~exists().where(
         earlier.c.project == project, earlier.c.lead_id == OUTCOMES.c.lead_id,
@@ -174,8 +178,11 @@ def answered_leads(connection: Connection, project: str) -> list[Answered]:
 
 
 def _whole(connection: Connection, score: ColumnElement[float]) -> ColumnElement[int]:
-    # a cast cuts off on SQLite, whose floor is optional, and rounds on PostgreSQL
-    return cast(score if connection.dialect.name == "sqlite" else func.floor(score), Integer)
+    if connection.dialect.name != "sqlite":
+        return cast(func.floor(score), Integer)
+    # SQLite's floor is optional; its cast cuts off, which is no floor below 0
+    cut = cast(score, Integer)
+    return cut - case((score < cut, 1), else_=0)
 
 
 def _sums() -> tuple[ColumnElement[Any], ...]:

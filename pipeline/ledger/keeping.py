@@ -35,6 +35,7 @@ NUMBERS = ("probability", "score", "expected_value", "base_score")
 OF_MANIFEST = ("model_version", "rows_in", "scored", "not_open", "quarantined")
 # what a fact says of a lead beside these follows from the inputs; what stood before follows from the ledger
 HASHED_FACTS = ("name", "company", "owner", "segment", "account_id", "further")
+NAMING_IDS = ("near_duplicate_id",)  # codes of warnings
 Float64 = NDArray[np.float64]
 
 
@@ -112,13 +113,14 @@ def run_to_keep(
     groups, _ = found.bundle.scorer.catalogue.groups()
     facts = facts_of(found, table, before)
     as_of = manifest["as_of"]
-    # the ids of raised leads stay out: a lead must be deletable
-    known = {name: value for name, value in manifest.items() if name != "raised"}
+    known = {**manifest, "warnings": _without_ids(found)}
+    known.pop("raised", None)  # ids: a lead must be deletable
     catalogue = found.bundle.scorer.catalogue
     known["group_words"] = group_words(catalogue, Wording(catalogue, project.phrases, project.words))
     contributions = _in_call_order(found, table, len(groups))
     values = {
-        "project": project.name, "entity": project.target.entity, "target": project.target.name,
+        # a question beside the project's own has a project name of its own: see `Project.for_target`
+        "project": project.name, "entity": project.target.entity, "target": None,
         "as_of": None if as_of is None else datetime.fromisoformat(as_of).replace(tzinfo=UTC),
         **{name: manifest[name] for name in OF_MANIFEST}, "horizon_days": facts.horizon_days,
         "reason_groups": _compact(list(groups)), "attributes": _compact(list(facts.attributes)),
@@ -126,6 +128,12 @@ def run_to_keep(
         "run_id": _run_id(project, manifest, table, contributions, facts),
     }  # fmt: skip
     return RunToKeep(project, values, table, contributions, facts)
+
+
+def _without_ids(found: ScoredRows) -> list[str]:
+    """The warnings of the run but those that name an id: a lead must be deletable."""
+    naming = {f"{each.message} ({each.count:,})" for each in found.tables.warnings if each.code in NAMING_IDS}
+    return [each for each in found.warnings if each not in naming]
 
 
 def _in_call_order(found: ScoredRows, table: pa.Table, n_groups: int) -> Float64:

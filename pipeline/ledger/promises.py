@@ -57,8 +57,9 @@ class Maturity:
     ----------
     known_until : up to where the ledger knows what came: the latest event or outcome any run has seen; without
         events the latest moment of scoring. None where there is no run.
-    mature : runs whose window and `delay` ended by then, the earliest first.
-    open : the others.
+    mature : runs whose window and `delay` ended by then and before a run that came after them, which told how their
+        leads ended; the earliest first.
+    open : the others. A run of a past moment waits for the next run.
     """
 
     known_until: datetime | None
@@ -117,6 +118,7 @@ def maturity(
     if not rows:
         return Maturity(None, delay, (), ())
     known_until = _known_until(connection, project, rows)
+    told_until = _told_until(rows)
     windows = [
         RunWindow(
             row.number, row.as_of, row.as_of + grace, row.as_of + timedelta(days=row.horizon_days), row.scored,
@@ -126,7 +128,7 @@ def maturity(
     ]  # fmt: skip
     parted: dict[bool, list[RunWindow]] = {True: [], False: []}
     for window in windows:
-        parted[window.until + delay <= known_until].append(window)
+        parted[window.until + delay <= min(known_until, told_until[window.run])].append(window)
     return Maturity(known_until, delay, tuple(parted[True]), tuple(parted[False]))
 
 
@@ -171,6 +173,15 @@ def _known_until(connection: Connection, project: str, rows: Sequence[Any]) -> d
         select(func.max(OUTCOMES.c.ended_at)).where(of_project, OUTCOMES.c.ended_at < latest)
     )
     return min(latest, max(seen if ended is None else [*seen, ended]))
+
+
+def _told_until(rows: Sequence[Any]) -> dict[int, datetime]:
+    """By run, up to where later recorded runs told how its leads ended: a run tells of those before it alone."""
+    found: dict[int, datetime] = {}
+    latest = rows[0].as_of
+    for row in sorted(rows, key=lambda each: each.number, reverse=True):
+        latest = found[row.number] = max(latest, row.as_of)
+    return found
 
 
 def _counts(project: str) -> ColumnElement[bool]:

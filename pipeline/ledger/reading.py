@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, select
 
 from features.errors import InputError
 from pipeline.ledger.schema import RUNS, SCORES
+from pipeline.ledger.texts import refuse_unstorable
 
 __all__ = ["LeadScore", "LedgerRun", "find_run", "history", "list_runs"]
 
@@ -107,8 +108,9 @@ def history(connection: Connection, project: str, lead_id: str) -> list[LeadScor
     Raises
     ------
     InputError
-        If no run has scored it.
+        If no run has scored it, or the id is no text.
     """
+    refuse_unstorable("lead_id", lead_id)
     scores = SCORES.c
     asked = (
         select(

@@ -104,7 +104,7 @@ def _ended(project: str, found: LeadInRun) -> Any:
             later.c.lead_id == ended.c.lead_id, later.c.product == found.product, runs.c.project == project,
             runs.c.is_complete, runs.c.target.is_(None), runs.c.as_of <= ended.c.ended_at,
         )
-        .order_by(later.c.run.desc())
+        .order_by(runs.c.as_of.desc(), later.c.run.desc())
         .limit(1)
         .correlate(ended)
         .scalar_subquery()

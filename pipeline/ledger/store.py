@@ -51,6 +51,9 @@ def ledger_url(project: Project) -> URL:
     if kind == "sqlite" and url.database not in {None, "", ":memory:"}:
         return url.set(database=str((project.root / str(url.database)).resolve()))
     if kind in {"postgresql", "postgres"}:
+        # a message of the driver would tell the end of the password as the host
+        if "@" in f"{url.host}{url.database}":
+            raise ConfigError(f"ledger.url = '{shown}' has more than one @; write one in a password as %40.")
         is_plain = url.drivername in {"postgresql", "postgres"}
         return url.set(drivername="postgresql+psycopg") if is_plain else url
     raise ConfigError(
@@ -189,7 +192,9 @@ class Ledger:
 
 def _engine(url: URL) -> Engine:
     is_sqlite = url.get_backend_name() == "sqlite"
-    arguments = {"timeout": WAIT_SECONDS} if is_sqlite else {"connect_timeout": WAIT_SECONDS}
+    # the server turns text into its own encoding: it says what it has no sign for, the driver would break off
+    of_server: dict[str, Any] = {"connect_timeout": WAIT_SECONDS, "client_encoding": "utf8"}
+    arguments = {"timeout": WAIT_SECONDS} if is_sqlite else of_server
     # what leads are called must not reach a log or a message
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
     if is_sqlite:

@@ -53,7 +53,7 @@ def account_facts(connection: Connection, of: Project, account_id: str) -> dict[
         "account_id": account_id,
         "company": _company(own, people),
         "run": present,
-        "score": _score(own, further, people),
+        "score": _score(own, further, people, present),
         "people": people,
         "has_more_people": len(found) > MOST_PEOPLE,
         "group": _group(own, further),
@@ -70,16 +70,19 @@ def _company(own: Mapping[str, Any] | None, people: list[dict[str, Any]]) -> str
 
 
 def _score(
-    own: Mapping[str, Any] | None, further: Mapping[str, Any], people: list[dict[str, Any]]
-) -> dict[str, Any] | None:
+    own: Mapping[str, Any] | None, further: Mapping[str, Any], people: list[dict[str, Any]],
+    present: Mapping[str, Any] | None,
+) -> dict[str, Any] | None:  # fmt: skip
+    """The score and the horizon of its chance, which of a target may be another than the project's."""
     names = ("score", "probability", "band", "score_before")
     if own is not None:
-        return {"of": "account", **{name: own[name] for name in names}, "as_of": own["as_of"]}
+        return {"of": "account", **{name: own[name] for name in (*names, "as_of", "horizon_days")}}
     if further.get("account_score") is not None:
         kept = {name: further.get(f"account_{name}") for name in ("score", "probability", "band")}
-        return {"of": "account", **kept, "score_before": None, "as_of": None}
+        return {"of": "account", **kept, "score_before": None, "as_of": None, "horizon_days": None}
     if people:
-        return {"of": "person", **{name: people[0][name] for name in names}, "as_of": None}
+        found = {name: people[0][name] for name in names}
+        return {"of": "person", **found, "as_of": None, "horizon_days": present and present["horizon_days"]}
     return None
 
 

@@ -20,7 +20,7 @@ def account_chart(history: Sequence[Mapping[str, Any]]) -> Markup | None:
     """Best and mean score of the account's people, run by run; None with fewer than two runs to draw."""
     if len(history) < 2:
         return None
-    frame = Frame(34, 12, WIDTH - 48, HEIGHT - 30, (0.0, len(history) - 1.0), (0.0, 100.0))
+    frame = Frame(48, 12, WIDTH - 48, HEIGHT - 30, (0.0, len(history) - 1.0), (0.0, 100.0))
     ends = [(0.0, _when(history[0])), (len(history) - 1.0, _when(history[-1]))]
     parts = frame.axes(ends, [(value, f"{value:.0f}") for value in (0, *LINES, 100)])
     for name, kind in (("mean", "line soft"), ("best", "line")):

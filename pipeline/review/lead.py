@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,12 +16,13 @@ from pipeline.ledger.near_ids import nearest_ids
 from pipeline.review.lead_forms import FEEDBACK_FIELDS, OVERRIDE_FIELDS, Faults, send_feedback, send_override
 from pipeline.review.lead_view import MOST_EVENTS, LeadView, lead_view
 from pipeline.review.lead_words import days_words, ordinal, plural, signed
+from pipeline.review.queue import STALE_DAYS
 from pipeline.review.site import Site, wants_json
 
 __all__ = ["lead_router"]
 
 LARGEST = 2**31 - 1
-LONGEST_ID = 200
+LONGEST_ID = 1_000
 TOLD = {
     "feedback": "Thank you: your answer is kept. It moves no score.",
     "override": "The decision is kept. It stands beside the score and moves it not.",
@@ -73,12 +74,9 @@ def _page(
     lead_id, run = asked.get("id", ""), _run(asked.get("run"))
     with site.reading() as connection:
         is_text = 0 < len(lead_id) <= LONGEST_ID and "\x00" not in lead_id
-        is_asked = is_text and run != 0
-        found = (
-            lead_view(connection, site.project, lead_id, run, asked.get("product") or None)
-            if is_asked
-            else None
-        )
+        product = asked.get("product") or None
+        is_asked = is_text and run != 0 and "\x00" not in (product or "")
+        found = lead_view(connection, site.project, lead_id, run, product) if is_asked else None
         near = [] if found is not None or not is_text else nearest_ids(connection, site.project.name, lead_id)
     if found is None:
         return _unknown(site, request, lead_id, near, is_of_run=run is not None)
@@ -98,9 +96,18 @@ def _content(
         "faults": {name: faults.get(name, {}) for name in ("feedback", "override")}, "codes": CODES,
         "actions": [each for each in ACTIONS if each != "lift"], "most_note": MAX_NOTE, "most_events": MOST_EVENTS,
         "today": today, "tomorrow": today + timedelta(days=1),
-        "band_name": view.band_name,
+        "band_name": view.band_name, "days_old": _days_old(view, today),
         "can_lift": any(each["kind"] == "lead_id" for each in view.decisions),
     }  # fmt: skip
+
+
+def _days_old(view: LeadView, today: date) -> int | None:
+    """Age of the score where that is the latest of an open lead and no longer fresh."""
+    as_of = view.lead.as_of
+    if as_of is None or view.ended is not None or not view.is_latest:
+        return None
+    days = (today - as_of.date()).days
+    return days if days >= STALE_DAYS else None
 
 
 def _unknown(site: Site, request: Request, lead_id: str, near: list[str], *, is_of_run: bool) -> Response:

@@ -35,8 +35,9 @@ def send_feedback(ledger: Ledger, project: str, lead_id: str, form: Form, by: st
         )
     if worked is not None and worked > today:
         faults["worked_on"] = f"That day is still to come; today is {today.isoformat()} (UTC)."
-    if len(form.get("note", "")) > MAX_NOTE:
-        faults["note"] = f"The note has {len(form['note']):,} characters; at most {MAX_NOTE:,} are kept."
+    note = form.get("note", "").replace("\r\n", "\n")  # as the field counted them
+    if len(note) > MAX_NOTE:
+        faults["note"] = f"The note has {len(note):,} characters; at most {MAX_NOTE:,} are kept."
     faults |= _unsigned(by)
     if faults:
         return faults
@@ -45,7 +46,7 @@ def send_feedback(ledger: Ledger, project: str, lead_id: str, form: Form, by: st
             lead_id,
             None if verdict == "worked" else verdict,
             code or None,
-            form.get("note"),
+            note,
             _moment(worked),
             by,
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from models.bands import band_lines
 from pipeline.ledger.acts import acts_of
 from pipeline.ledger.decisions import active_decisions
 from pipeline.ledger.figures import (
@@ -36,6 +38,7 @@ MQL_LINE = 50
 MOST_WORKED = 300_000  # scores looked through for the share worked, at least one run
 Cutoff = Query(MQL_LINE, ge=0, le=100)
 FirstN = Query("", max_length=9)
+Number = Query(ge=1, le=2**31 - 1)
 
 
 def model_router(site: Site) -> APIRouter:
@@ -49,18 +52,25 @@ def model_router(site: Site) -> APIRouter:
         found = _facts(site, memory, cutoff, first)
         card = None if found["run"] is None else card_file(site.project, found["run"]["model_version"])
         blocks = [] if card is None else card_blocks(card.read_text(encoding="utf-8", errors="replace"))
-        return site.page(request, "model.html", **found, charts=_charts(found), card=blocks)
+        return site.page(
+            request,
+            "model.html",
+            **found,
+            charts=_charts(site, found),
+            card=blocks,
+            lines=_lines(site, found),
+        )
 
     @router.get("/api/model")
     def tell(cutoff: int = Cutoff, first: str = FirstN) -> JSONResponse:
         return site.json(_facts(site, memory, cutoff, first))
 
     @router.get("/model/run", response_class=HTMLResponse)
-    def show_run(request: Request, number: int) -> HTMLResponse:
+    def show_run(request: Request, number: int = Number) -> HTMLResponse:
         return site.page(request, "model_run.html", **_run_facts(site, number))
 
     @router.get("/api/model/run")
-    def tell_run(number: int) -> JSONResponse:
+    def tell_run(number: int = Number) -> JSONResponse:
         return site.json(_run_facts(site, number))
 
     return router
@@ -124,12 +134,13 @@ def _run_facts(site: Site, number: int) -> dict[str, Any]:
         }
 
 
-def _charts(found: dict[str, Any]) -> dict[str, Any]:
+def _charts(site: Site, found: dict[str, Any]) -> dict[str, Any]:
     promised, what_if = found["promises"], found["what_if"]
+    bands = [replace(each, name=site.band_name(each.name)) for each in promised["bands"]]
     rows: list[Found] = [] if what_if is None else what_if["rows"]
     is_told = bool(rows) and rows[0].of_conversions is not None
     return {
-        "bands": kept_chart(_intervals(promised["bands"])) if promised["bands"] else None,
+        "bands": kept_chart(_intervals(bands)) if bands else None,
         "tenths": reliability_chart(_intervals(promised["tenths"])) if promised["tenths"] else None,
         "curve": curve_chart(
             [each.of_conversions or 0.0 for each in rows], [each.of_leads for each in rows], what_if["cutoff"]
@@ -137,6 +148,13 @@ def _charts(found: dict[str, Any]) -> dict[str, Any]:
         if is_told
         else None,
     }
+
+
+def _lines(site: Site, found: dict[str, Any]) -> list[tuple[float, str]]:
+    """Place and name of each band's line; a bare points table has lines of its own, which the project doesn't tell."""
+    what_if = found["what_if"]
+    has_chances = what_if is not None and what_if["rows"][0].of_conversions is not None
+    return band_lines(site.project.bands) if has_chances else []
 
 
 def _intervals(rows: list[Kept]) -> list[Interval]:

@@ -43,14 +43,17 @@ class Found:
 def from_each_score(heaps: Sequence[Heap]) -> list[Found]:
     """What calling all leads at or above each whole score finds, for 0 to 100.
 
+    A bare points table knows neither end: leads above 100 are called from 100 on, those below 0 by no cutoff.
+
     Parameters
     ----------
     heaps : the leads of a run by whole score.
     """
     of_score = {each.score: each for each in heaps}
     downwards = [of_score.get(score, EMPTY) for score in range(TOP, -1, -1)]
-    sums = list(accumulate(downwards, _added))
-    return [together(each, sums[-1], TOP - place) for place, each in enumerate(sums)][::-1]
+    downwards[0] = reduce(_added, (each for each in heaps if each.score >= TOP), EMPTY)
+    sums, of_all = accumulate(downwards, _added), everyone(heaps)
+    return [together(each, of_all, TOP - place) for place, each in enumerate(sums)][::-1]
 
 
 def everyone(heaps: Sequence[Heap]) -> Heap:

@@ -28,9 +28,10 @@ from pipeline.ledger.queue import (
 )
 from pipeline.ledger.store import Connection
 from pipeline.review.queue_csv import csv_lines
+from pipeline.review.shown import lead_address
 from pipeline.review.site import Site
 
-__all__ = ["queue_router"]
+__all__ = ["STALE_DAYS", "queue_router"]
 
 PAGE_ROWS = 50
 RUNS_TO_CHOOSE = 60
@@ -95,7 +96,7 @@ def queue_router(site: Site) -> APIRouter:
     def show(request: Request) -> Response:
         lead = request.query_params.get("lead")
         if lead is not None:
-            return RedirectResponse(f"/lead?{urlencode({'id': lead})}", 303)
+            return RedirectResponse(lead_address(lead), 303)
         asked = _asked(request)
         return site.page(request, "queue.html", **_content(site, counts, asked))
 
@@ -184,7 +185,7 @@ def _content(site: Site, counts: Counts, asked: Asked) -> dict[str, Any]:
         row["override"] = decided.get(("lead_id", row["lead_id"])) or decided.get(
             ("account_id", row["account_id"])
         )
-        row["address"] = _lead_address(row, asked.run)
+        row["address"] = lead_address(row["lead_id"], row["product"], asked.run)
         row["is_cooling"] = _is_cooling(row["silent_until"], run.as_of)
     is_further, is_later = (True, has_more) if is_back else (has_more, asked.after > 0)
     band = asked.filter.band
@@ -223,11 +224,6 @@ def _decisions(
     return {(each["kind"], each["subject"]): each for each in found}
 
 
-def _lead_address(row: dict[str, Any], run: int | None) -> str:
-    pairs = [("id", row["lead_id"]), ("product", row["product"]), ("run", run)]
-    return f"/lead?{urlencode([(name, value) for name, value in pairs if value not in {None, ''}])}"
-
-
 def _is_cooling(until: datetime | None, as_of: datetime | None) -> bool:
     return until is not None and as_of is not None and until <= as_of + timedelta(days=COOLING_DAYS)
 
@@ -239,9 +235,8 @@ def _ordered(site: Site, bands: dict[str, int], facets: Facets) -> dict[str, int
 
 
 def _is_before(run: QueueRun, other: QueueRun) -> bool:
-    if run.as_of is None or other.as_of is None:
-        return run.number < other.number
-    return (run.as_of, run.number) < (other.as_of, other.number)
+    """Whether the scores before of a run may be those of another: one of the same moment is none before it."""
+    return run.as_of is not None and other.as_of is not None and run.as_of < other.as_of
 
 
 def _notes(runs: list[QueueRun], run: QueueRun) -> list[str]:

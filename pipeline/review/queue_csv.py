@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,9 @@ from typing import Any
 __all__ = ["csv_lines", "plain_cell"]
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# a spreadsheet that parts cells at another sign than the comma sees a cell of its own behind it
+INNER = re.compile(r"([;\t|]\s*)(?=[=+\-@＝＋－＠])")
+BYTE_ORDER_MARK = "\ufeff"  # without it Excel takes UTF-8 for another encoding
 COLUMNS = (
     "rank", "lead_id", "product", "name", "company", "account_id", "owner", "segment", "score", "band",
     "probability", "expected_value", "score_before", "band_before", "fit_grade", "engagement_grade", "first_reason",
@@ -23,19 +27,22 @@ def plain_cell(value: Any) -> Any:
 
     Examples
     --------
-    >>> plain_cell("=1+1"), plain_cell(" @SUM(A1)"), plain_cell(-2.5), plain_cell("Müller")
-    ("'=1+1", "' @SUM(A1)", -2.5, 'Müller')
+    >>> plain_cell("=1+1"), plain_cell(" @SUM(A1)"), plain_cell(-2.5), plain_cell("Müller; Söhne")
+    ("'=1+1", "' @SUM(A1)", -2.5, 'Müller; Söhne')
+    >>> plain_cell("Müller;=1+1")
+    "Müller;'=1+1"
     """
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, str) and value.lstrip(" \u00a0\ufeff\u200b").startswith(STARTS):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    inside = INNER.sub(r"\1'", value)
+    return f"'{inside}" if value.lstrip(" \u00a0\ufeff\u200b").startswith(STARTS) else inside
 
 
 def csv_lines(parts: Iterable[list[dict[str, Any]]]) -> Iterator[str]:
     """The lines of a CSV with a heading, a text a part."""
-    yield _text([COLUMNS])
+    yield BYTE_ORDER_MARK + _text([COLUMNS])
     for rows in parts:
         yield _text([[plain_cell(row[name]) for name in COLUMNS] for row in rows])
 

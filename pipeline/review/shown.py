@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import date, datetime
+from urllib.parse import urlencode
 
-__all__ = ["FILTERS", "day", "moment", "money", "moved", "points", "score", "share", "whole"]
+__all__ = ["FILTERS", "day", "lead_address", "moment", "money", "moved", "points", "score", "share", "whole"]
 
 
 def score(value: float | None) -> str:
@@ -79,7 +80,19 @@ def moment(value: datetime | None) -> str:
     return "–" if value is None else f"{day(value)}, {value:%H:%M}"
 
 
+def lead_address(lead_id: str, product: str | None = None, run: int | None = None) -> str:
+    """Where the page of a lead lies, of one product or run if it is given.
+
+    Examples
+    --------
+    >>> lead_address("a&b"), lead_address("L1", "Analytics", 3)
+    ('/lead?id=a%26b', '/lead?id=L1&product=Analytics&run=3')
+    """
+    pairs = [("id", lead_id), ("product", product or None), ("run", run)]
+    return f"/lead?{urlencode([(name, value) for name, value in pairs if value is not None])}"
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     "score": score, "points": points, "share": share, "money": money, "day": day, "moment": moment,
-    "moved": moved, "whole": whole,
+    "moved": moved, "whole": whole, "lead_address": lead_address,
 }  # fmt: skip

@@ -18,6 +18,7 @@ from models.bands import band_lines
 from pipeline.config import Project
 from pipeline.ledger.store import Connection, Ledger
 from pipeline.review import shown
+from pipeline.review.lead_words import band_words
 
 __all__ = ["STATIC", "Site"]
 
@@ -48,13 +49,17 @@ class Site:
     templates: Environment = field(default_factory=_templates)
 
     def __post_init__(self) -> None:
-        self.templates.filters["band_class"] = self.band_class
+        self.templates.filters |= {"band_class": self.band_class, "band_name": self.band_name}
 
     @property
     def bands(self) -> list[str]:
         """Names of the project's bands, the highest first."""
         named = [name for _, name in reversed(band_lines(self.project.bands))]
         return [*named, self.project.bands.below_name]
+
+    def band_name(self, name: str | None) -> str:
+        """A band as people read it: the lowest after the line above it, unless the project named it."""
+        return band_words(name, self.project.bands.below_name, band_lines(self.project.bands)[0][1])
 
     def band_class(self, name: str | None) -> str:
         """`high`, `mid` or `low`: how a band is coloured; one of another project file is `mid`."""

@@ -15,6 +15,8 @@ from pipeline.tables.raw import Positions, RawTable
 __all__ = ["CheckedTable", "check_table"]
 
 _MIN_ROWS_ALL_NULL = 30
+# characters; PostgreSQL's indexes, which find a lead in the ledger, hold no text of 2,700 bytes
+_MAX_ID = 500
 
 
 class CheckedTable:
@@ -79,9 +81,9 @@ class CheckedTable:
 def check_table(raw: RawTable, project: Project, *, is_strict: bool = True) -> CheckedTable:
     """One table with typed columns and the records that break its own rules marked.
 
-    The first code found stands: `empty_id`; then by column, in the order of the output, `missing_value`,
-    `bad_time`, `infinite`, `bad_number`, `bad_boolean`, `out_of_range`; then `conflicting_duplicate` and
-    `duplicate`, judged among records that are otherwise good. Equal events and outcomes are no duplicates.
+    The first code found stands: `empty_id` and, of ids, `oversize`; then by column, in the order of the output,
+    `missing_value`, `bad_time`, `infinite`, `bad_number`, `bad_boolean`, `out_of_range`; then `conflicting_duplicate`
+    and `duplicate`, judged among records that are otherwise good. Equal events and outcomes are no duplicates.
 
     Parameters
     ----------
@@ -114,6 +116,10 @@ def _check_keys(table: CheckedTable) -> None:
         keys = [name for name in ("lead_id", "account_id") if name in table.frame]
     empty = np.logical_and.reduce([is_empty_key(table.frame[name]) for name in keys])
     table.mark(Fault(empty, "empty_id", f"{' and '.join(keys)} {'are' if len(keys) > 1 else 'is'} empty"))
+    ids = [c.name for c in table.raw.plan if c.kind in ("key", "reference") and c.name in table.frame]
+    for name in ids:
+        is_long = (table.frame[name].str.len() > _MAX_ID).to_numpy(dtype=bool, na_value=False)
+        table.mark(Fault(is_long, "oversize", f"has more than {_MAX_ID} characters"), name)
 
 
 def _check_column(table: CheckedTable, column: Column, project: Project) -> None:

@@ -25,7 +25,7 @@ def source_of(
     is_undecodable: NDArray[np.bool_] | None = None,
     what: Literal["file", "table"] = "file",
 ) -> Source:
-    """The rows of some columns; one with a cell too long to be true, or in no UTF-8, is damaged.
+    """The rows of some columns; one with a cell too long to be true, in no UTF-8 or with a NUL is damaged.
 
     Parameters
     ----------
@@ -34,13 +34,16 @@ def source_of(
     """
     longest = _longest(columns, rows)
     undecodable = np.zeros(rows, bool) if is_undecodable is None else is_undecodable
-    is_damaged = undecodable | (longest > MAX_FIELD)
+    has_nul = _has_nul(columns, rows)  # no text to a database, so none to the ledger
+    is_damaged = undecodable | has_nul | (longest > MAX_FIELD)
     numbers, raw = np.arange(1, rows + 1, dtype=np.int64), _raw_text(names, columns)
     if not is_damaged.any():
         return Source(file=file, names=names, columns=columns, rows=numbers, raw=raw, what=what)
     damaged = []
     for k in np.flatnonzero(is_damaged):
         code, detail = "oversize", f"field of {longest[k]} characters, at most {MAX_FIELD}"
+        if has_nul[k]:
+            code, detail = "control_character", f"control character {chr(0)!r}"
         if undecodable[k]:
             code, detail = "encoding", "bytes that are no UTF-8"
         damaged.append(Damaged(int(k) + 1, code, detail, raw(np.array([k]))[0][:MAX_RECORD]))
@@ -59,6 +62,16 @@ def _longest(columns: list[pa.ChunkedArray], rows: int) -> Positions:
             lengths = pc.fill_null(pc.utf8_length(column), 0).to_numpy()
             longest = np.maximum(longest, lengths)
     return longest
+
+
+def _has_nul(columns: list[pa.ChunkedArray], rows: int) -> NDArray[np.bool_]:
+    found = np.zeros(rows, bool)
+    for column in columns:
+        if pa.types.is_large_string(column.type):
+            held = pc.fill_null(pc.match_substring(column, "\0"), fill_value=False)
+            if pc.any(held).as_py():
+                found |= held.to_numpy()
+    return found
 
 
 def _raw_text(names: list[str], columns: list[pa.ChunkedArray]) -> Callable[[Positions], list[str]]:

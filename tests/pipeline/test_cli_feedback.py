@@ -90,9 +90,12 @@ def test_rows_alike_are_one_answer_and_a_longer_file_adds_what_is_new(crm: Kept)
         "feedback", "import", crm.file(HEAD + GOOD + "L2,reject,no budget,,,ann\n"), "--json"
     ).json
     more = crm.run("feedback", "import", crm.file(HEAD + GOOD + "L2,accept,,,,ann\n"), "--json").json
+    in_utc = GOOD.replace("10:00:00+01:00", "09:00:00Z")
+    same = crm.run("feedback", "import", crm.file(HEAD + in_utc), "--json").json
 
     assert (double["rows_in"], double["added"], double["already_there"]) == (4, 3, 1)
     assert (more["rows_in"], more["added"], more["already_there"]) == (4, 1, 3)
+    assert (same["added"], same["already_there"]) == (0, 3)
 
 
 def test_bad_rows_are_listed_and_nothing_is_written_unless_they_are_to_be_skipped(crm: Kept) -> None:

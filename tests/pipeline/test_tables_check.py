@@ -82,6 +82,8 @@ def test_good_tables_are_typed_and_whole(tmp_path: Path) -> None:
     [
         ("lead_id=", "empty_id", "lead_id is empty"),
         ("lead_id=  ", "empty_id", "lead_id is empty"),
+        ("lead_id=" + "x" * 501, "oversize", f"lead_id '{'x' * 76}... has more than 500 characters"),
+        ("account_id=" + "x" * 501, "oversize", f"account_id '{'x' * 76}... has more than 500 characters"),
         ("created_at=45000", "bad_time", "created_at '45000' is no time ISO 8601"),
         ("size=1e999", "infinite", "size '1e999' is not finite"),
         ("size=inf", "infinite", "size 'inf' is not finite"),

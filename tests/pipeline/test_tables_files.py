@@ -255,6 +255,13 @@ def test_a_long_parquet_field_costs_its_record_alone() -> None:
     assert source.raw(np.array([1])) == ['{"lead_id": "L3", "x": null}']
 
 
+def test_a_nul_in_a_parquet_field_costs_its_record_alone() -> None:
+    source = read_parquet(packed({"lead_id": ["L1", "L2", "L3"], "x": ["a", "b\0c", None]}), "f")
+
+    assert [(record.row, record.code) for record in source.damaged] == [(2, "control_character")]
+    assert source.rows.tolist() == [1, 3]
+
+
 def test_a_parquet_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     data = packed({"x": pa.array(["x" * 10_000] * 10_000)})
     monkeypatch.setattr("pipeline.tables.parquet._MAX_BYTES", 10 << 20)

@@ -170,6 +170,22 @@ def test_one_target_is_scored_and_explained_alone(sold: Sold, tmp_path: Path) ->
     assert told["score"] == pytest.approx(whole["score"][0], abs=1e-6)
 
 
+def test_a_lead_asked_for_without_its_product_is_told_the_whole_name_and_reasons_read_well(
+    sold: Sold,
+) -> None:
+    lead = sold.table("scores.products")["lead_id"][0]
+    refused = run_command("explain", lead, "-p", sold.project, "--target", "products")
+    stranger = run_command("explain", "nobody", "-p", sold.project, "--target", "accounts")
+    texts = {line["text"] for lines in sold.table("scores.products")["reasons"] for line in lines}
+
+    assert refused.code == stranger.code == 2
+    assert f"'{lead}' is none of the pairs of lead and product of this target." in refused.err
+    assert f"Did you mean '{lead} | " in refused.err
+    assert "'nobody' is none of the accounts of this target." in stranger.err
+    assert any(text.startswith("This-product activity: ") for text in texts)
+    assert not any("activity activity" in text or "product activity on" in text for text in texts)
+
+
 def test_a_bundle_of_accounts_scores_without_any_store(sold: Sold, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
     shutil.copytree(sold.trained["targets"]["accounts"]["bundle"], bundle)

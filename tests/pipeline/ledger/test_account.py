@@ -19,17 +19,22 @@ from tests.pipeline.ledger.filling import add_detail, add_end, add_run, add_scor
 def test_people_stand_in_call_order_without_the_account_itself(ledger: Ledger) -> None:
     with ledger.writing() as connection:
         add_run(connection, 1, 1)
+        add_run(connection, 2, 1, entity="account")
+        # the last has the number of its account
         for rank, (lead, account) in enumerate((("A", "X"), ("B", "Y"), ("C", "X"), ("X", "X")), start=1):
             add_score(connection, 1, rank, lead, "MQL", account_id=account)
+        add_score(connection, 2, 1, "X", "MQL", account_id="X")
         add_detail(connection, 1, 1, json.dumps({"account_score": 61.0}))
 
     with ledger.reading() as connection:
         found = account_people(connection, 1, "X", 10)
         first = account_people(connection, 1, "X", 1)
+        of_accounts = account_people(connection, 2, "X", 10)
         further, without = person_further(connection, 1, 1), person_further(connection, 1, 2)
         known = [is_account(connection, ["p"], each) for each in ("X", "Y", "A", "Z")]
 
-    assert [each["lead_id"] for each in found] == ["A", "C"]
+    assert [each["lead_id"] for each in found] == ["A", "C", "X"]
+    assert of_accounts == []
     assert [each["lead_id"] for each in first] == ["A"]
     assert (further, without) == ({"account_score": 61.0}, {})
     assert known == [True, True, False, False]

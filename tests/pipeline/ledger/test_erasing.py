@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from features.errors import InputError
 from pipeline.config import Project
@@ -130,16 +130,53 @@ def test_who_is_not_yet_in_a_half_loaded_run_is_told_to_ask_again(
         assert sorted(connection.scalars(select(SCORES.c.lead_id))) == ["A", "B", "C"]
 
 
+def test_an_id_that_is_no_text_is_refused(project: Project, ledger: Ledger) -> None:
+    kept(project, 1, {"A": (5.0, 0.0)}).write()
+
+    for name in ("A\x00", "A\udcff"):  # as a terminal gives bytes that are no UTF-8
+        with pytest.raises(InputError, match="lead_id holds signs that are no text"):
+            forget(ledger, [project.name], name, "asked", "dpo")
+        with (
+            pytest.raises(InputError, match="lead_id holds signs that are no text"),
+            ledger.reading() as connection,
+        ):
+            history(connection, project.name, name)
+
+
 def test_a_lead_of_another_project_stays(project: Project, ledger: Ledger) -> None:
     other = project.model_copy(update={"name": "others"})
     kept(other, 1, {"A": (5.0, 0.0)}).write()
 
-    with pytest.raises(InputError, match="holds no score of 'A', so nothing was deleted"):
+    with pytest.raises(
+        InputError, match=r"holds no score of 'A', so nothing was deleted.* have one: others\."
+    ):
         forget(ledger, [project.name], "A", "asked", "dpo")
 
     with ledger.reading() as connection:
         assert len(history(connection, "others", "A")) == 1
         assert connection.execute(select(ERASURES)).all() == []
+    kept(project, 1, {"A": (5.0, 0.0)}, run_id="own").write()
+    assert forget(ledger, [project.name], "A", "asked", "dpo").elsewhere == ("others",)
+
+
+def test_an_account_of_the_same_id_stays_with_what_was_said_of_it(project: Project, ledger: Ledger) -> None:
+    accounts = project.model_copy(update={"name": "accounts"})
+    kept(project, 1, {"17": (5.0, 0.0)}).write()
+    run = kept(accounts, 2, {"17": (6.0, 0.0)})
+    replace(run, values={**run.values, "entity": "account"}).write()
+    ended = {"ended_at": datetime(2026, 1, 2, tzinfo=UTC), "outcome": "won", "is_won": True, "run": 1}
+    said = {"lead_id": "17", "by": "ann", "source": "page", "recorded_at": datetime(2026, 1, 2, tzinfo=UTC)}
+    with ledger.writing() as connection:
+        for name in (project.name, "accounts"):
+            connection.execute(insert(FEEDBACK).values(project=name, feedback_id=name, **said))
+            connection.execute(insert(OUTCOMES).values(project=name, lead_id="17", **ended))
+
+    found = forget(ledger, [project.name, "accounts"], "17", "asked", "dpo")
+
+    with ledger.reading() as connection:
+        left = [list(connection.scalars(select(table.c.project))) for table in (FEEDBACK, OUTCOMES)]
+        assert connection.scalar(select(func.count()).select_from(SCORES)) == 1
+    assert (left, found.elsewhere) == ([["accounts"], ["accounts"]], ())
 
 
 def test_an_act_without_a_reason_is_refused_and_deletes_nothing(project: Project, ledger: Ledger) -> None:

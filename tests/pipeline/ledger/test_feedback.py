@@ -10,7 +10,7 @@ import pytest
 
 from features.errors import InputError
 from pipeline.config import Project
-from pipeline.ledger.feedback import MAX_NOTE, Feedback, add_feedback, feedback_of
+from pipeline.ledger.feedback import MAX_NOTE, Feedback, add_all, add_feedback, feedback_of
 from pipeline.ledger.store import Ledger
 from tests.pipeline.ledger.runs_by_hand import add_run, night
 
@@ -39,6 +39,7 @@ def answer(lead: str = "L1", **given: Any) -> Feedback:
         ({"lead": "L1\ud800"}, "lead_id holds signs that are no text"),
         ({"worked_at": datetime(2026, 1, 1)}, "without a zone"),  # noqa: DTZ001  the fault under test
         ({"worked_at": datetime.now(UTC) + timedelta(hours=1)}, "lies in the future"),
+        ({"worked_at": datetime.fromisoformat("0001-01-01T00:00:00+14:00")}, "before there was a CRM"),
     ],
 )
 def test_feedback_that_means_nothing_is_refused(given: dict[str, Any], words: str) -> None:
@@ -156,6 +157,22 @@ def test_of_twenty_writers_at_once_none_is_lost_or_doubled(project: Project, led
         )
 
     assert len({each for each in found if each is not None}) == found.count(None) == 10
+
+
+def test_two_imports_of_the_same_answers_in_another_order_do_not_wait_for_each_other_for_good(
+    project: Project, ledger: Ledger
+) -> None:
+    leads = [f"L{number}" for number in range(100)]
+    add_run(ledger, project.name, 1, dict.fromkeys(leads, 60.0))
+    answers = [(answer(lead), lead) for lead in leads]
+
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(
+            lambda given: add_all(ledger, project.name, given, source="file"), (answers, answers[::-1])
+        )
+        added = sorted(each for each, _ in found)
+
+    assert added == [0, 100]
 
 
 def test_only_the_newest_answers_are_given(project: Project, ledger: Ledger) -> None:

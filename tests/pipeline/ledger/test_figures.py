@@ -27,22 +27,23 @@ from tests.pipeline.ledger.filling import add_end, add_run, add_score, day
 
 
 def add_answer(
-    connection: Connection, number: int, lead: str, verdict: str | None, run: int | None = 1
-) -> None:
+    connection: Connection, number: int, lead: str, verdict: str | None, run: int | None = 1,
+    worked_at: datetime | None = None,
+) -> None:  # fmt: skip
     row: dict[str, Any] = {
         "number": number, "feedback_id": f"{number:064x}", "project": "p", "lead_id": lead, "run": run, "score": 50.0,
-        "band": "MQL", "verdict": verdict, "code": None, "note": None, "worked_at": day(3), "by": "Ann",
+        "band": "MQL", "verdict": verdict, "code": None, "note": None, "worked_at": worked_at, "by": "Ann",
         "source": "page", "recorded_at": day(20),
     }  # fmt: skip
     connection.execute(insert(FEEDBACK).values(row))
 
 
 def test_leads_are_heaped_by_whole_score_cut_off(ledger: Ledger) -> None:
-    scores = {"A": 100.0, "B": 50.0, "C": 49.999, "D": 49.5, "E": 48.5, "F": 0.0}
+    scores = {"A": 100.0, "B": 50.0, "C": 49.999, "D": 49.5, "E": 48.5, "F": 0.0, "G": -0.5, "H": -2.0}
     with ledger.writing() as connection:
         add_run(connection, 1, 1)
         for rank, (lead, score) in enumerate(scores.items(), start=1):
-            p = None if lead == "F" else 0.5
+            p = None if lead in {"F", "G", "H"} else 0.5
             value = 10.0 * rank if lead in {"A", "C"} else None
             add_score(connection, 1, rank, lead, "MQL", score=score, probability=p, expected_value=value)
 
@@ -51,7 +52,7 @@ def test_leads_are_heaped_by_whole_score_cut_off(ledger: Ledger) -> None:
 
     assert found == [
         Heap(100, 1, 1, 0.5, 0.25, 1, 10.0), Heap(50, 1, 1, 0.5, 0.25, 0, 0.0), Heap(49, 2, 2, 1.0, 0.5, 1, 30.0),
-        Heap(48, 1, 1, 0.5, 0.25, 0, 0.0), Heap(0, 1, 0, 0.0, 0.0, 0, 0.0),
+        Heap(48, 1, 1, 0.5, 0.25, 0, 0.0), *(Heap(score, 1, 0, 0.0, 0.0, 0, 0.0) for score in (0, -1, -2)),
     ]  # fmt: skip
 
 
@@ -123,11 +124,27 @@ def test_answered_leads_count_once_by_their_latest_verdict(ledger: Ledger) -> No
         add_end(connection, "C", day(2), is_won=False)
         add_end(connection, "C", day(8))
         add_end(connection, "E", day(19))  # before the answer; no score is known
+        add_answer(connection, 8, "F", "accept", run=None, worked_at=day(18))
+        add_end(connection, "F", day(19))
 
     with ledger.reading() as connection:
         found = answered_leads(connection, "p")
 
-    assert found == [Answered("accept", 4, 1, 0), Answered("reject", 1, 0, 1)]
+    assert found == [Answered("accept", 5, 2, 0), Answered("reject", 1, 0, 1)]
+
+
+def test_an_old_answer_that_is_imported_last_is_not_the_latest(ledger: Ledger) -> None:
+    with ledger.writing() as connection:
+        add_run(connection, 1, 1)
+        add_answer(connection, 1, "A", "reject", worked_at=day(9))
+        add_answer(connection, 2, "A", "accept", worked_at=day(8))
+        add_answer(connection, 3, "B", "reject", worked_at=day(9))
+        add_answer(connection, 4, "B", "accept", worked_at=day(9))
+
+    with ledger.reading() as connection:
+        found = answered_leads(connection, "p")
+
+    assert found == [Answered("accept", 1, 0, 0), Answered("reject", 1, 0, 0)]
 
 
 def test_the_state_changes_with_runs_and_erasures_alone(ledger: Ledger) -> None:

@@ -191,6 +191,26 @@ def test_what_is_known_ends_with_the_last_event_or_outcome_seen(
     assert len(found.mature) == (1 if known >= 11 else 0)
 
 
+def test_a_run_of_a_past_moment_is_due_when_a_later_run_told_of_its_leads(ledger: Ledger) -> None:
+    with ledger.writing() as connection:
+        add_run(connection, 1, 1)
+        add_run(connection, 2, 40)
+        add_run(connection, 3, 5)  # added afterwards: nobody has told yet how its leads ended
+        add_scores(connection, 3, {"A": (0.25, "MQL")})
+
+    with ledger.reading() as connection:
+        before = maturity(connection, "p")
+    with ledger.writing() as connection:
+        add_run(connection, 4, 41)
+        add_end(connection, "A", day(9))
+    with ledger.reading() as connection:
+        after, due = maturity(connection, "p"), kept(connection)
+
+    assert ([each.run for each in before.mature], before.known_until) == ([1], day(40))
+    assert [each.run for each in after.mature] == [1, 3]
+    assert due == {("MQL", 2): (1, 0.25, 1)}
+
+
 def test_runs_without_moment_horizon_or_chance_and_those_of_products_promise_nothing(ledger: Ledger) -> None:
     with ledger.writing() as connection:
         add_run(connection, 1, None)

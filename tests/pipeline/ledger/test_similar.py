@@ -62,6 +62,16 @@ def test_the_last_score_before_the_end_counts(ledger: Ledger) -> None:
     assert [(each.run, each.distance) for each in found.leads] == [(2, 2.0)]
 
 
+def test_the_last_score_is_that_of_the_latest_moment_in_whatever_order_runs_were_kept(ledger: Ledger) -> None:
+    with ledger.writing() as connection:
+        add_leads(connection, 1, 3, {"L1": (2.0, 0.0)})
+        add_leads(connection, 2, 1, {"L1": (9.0, 0.0)})  # kept later, of an earlier moment
+        add_leads(connection, 3, 6, {"L0": (0.0, 0.0)})
+        add_outcome(connection, "L1", day(4), 3)
+
+    assert [(each.run, each.distance) for each in asked(ledger).leads] == [(1, 2.0)]
+
+
 def test_a_score_at_the_moment_of_the_end_did_not_know_it(ledger: Ledger) -> None:
     with ledger.writing() as connection:
         add_leads(connection, 1, 1, {"L1": (2.0, 0.0)})

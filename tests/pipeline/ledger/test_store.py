@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import create_engine, func, inspect, select, text
 
 from features.errors import ConfigError, InputError, OutputError
 from pipeline.config import Project
@@ -20,6 +20,7 @@ from pipeline.ledger.schema import ERASURES, METADATA, RUNS, VERSION_TABLE
 from pipeline.ledger.store import Ledger, ledger_url, open_ledger
 from pipeline.ledger.upgrade import is_current
 from tests.pipeline.ledger.conftest import kept, project_with
+from tests.pipeline.postgres import Server
 
 HAS_PSYCOPG = importlib.util.find_spec("psycopg") is not None
 
@@ -244,9 +245,31 @@ def test_a_driver_that_is_not_installed_is_named_with_its_cure(tmp_path: Path) -
 
 
 @pytest.mark.skipif(not HAS_PSYCOPG, reason="psycopg is not installed; it comes with the extra `postgres`")
+def test_a_password_with_an_at_sign_is_no_part_of_a_host(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="more than one @; write one in a password as %40") as caught:
+        ledger_url(project_with("postgresql://ann:se@cret@127.0.0.1:1/leads", tmp_path))
+
+    assert "cret" not in str(caught.value)
+
+
 def test_a_server_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"can't be read: .*refused") as caught:
         open_ledger(project_with("postgresql://ann:secret@127.0.0.1:1/leads", tmp_path))
 
     assert "secret" not in str(caught.value)
     assert caught.value.exit_code == 7
+
+
+def test_a_server_of_another_encoding_says_what_it_has_no_sign_for(server: Server, tmp_path: Path) -> None:
+    engine = create_engine(
+        server.url().replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        locale = "LC_COLLATE 'C' LC_CTYPE 'C'"
+        connection.execute(text(f"CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' {locale}"))
+    engine.dispose()
+    project = project_with(server.url("latin"), tmp_path)
+
+    assert kept(project, 1, {"Zoë": (1.0, 2.0)}).write() is True
+    with pytest.raises(OutputError, match='has no equivalent in encoding "LATIN1"'):
+        kept(project, 2, {"Лид": (1.0, 2.0)}).write()

@@ -42,7 +42,13 @@ def add_account_run(ledger: Ledger) -> None:
     }  # fmt: skip
     with ledger.writing() as connection:
         run = dict(connection.execute(select(RUNS).where(RUNS.c.number == 4)).mappings().one())
-        run |= {"number": 5, "run_id": "5" * 64, "entity": "account", "target": "accounts"}
+        run |= {
+            "number": 5,
+            "run_id": "5" * 64,
+            "entity": "account",
+            "target": "accounts",
+            "horizon_days": 90.0,
+        }
         connection.execute(insert(RUNS).values(run))
         person = dict(connection.execute(select(SCORES).where(SCORES.c.run == 4).limit(1)).mappings().one())
         own = {"run": 5, "rank": 1, "lead_id": ACCOUNT, "score": 83.4, "band": "SQL", "probability": 0.21}
@@ -66,8 +72,9 @@ def test_without_a_model_of_accounts_the_best_person_stands_in_and_it_is_said(cl
     assert told["score"] == {
         "of": "person", "score": people[0]["score"], "probability": people[0]["probability"],
         "band": people[0]["band"], "score_before": people[0]["score_before"], "as_of": None,
+        "horizon_days": 30.0,
     }  # fmt: skip
-    assert "This project scores people, not accounts" in page.text
+    assert "No run here has scored accounts: shown is the best of its people." in page.text
     assert [each["n"] for each in told["history"]] == [4, 4, 4, 4]
     assert all(f'href="/lead?id={each["lead_id"]}"' in page.text for each in people)
     assert told["group"] is None
@@ -83,6 +90,7 @@ def test_an_account_with_its_own_score_shows_it_and_its_buying_group(
     assert (told["score"]["of"], told["score"]["score"]) == ("account", 83.4)
     assert told["group"]["roles_reached"] == ["Sales", "IT"]
     assert "The account's own score" in page
+    assert "21 % chance to convert within 90 days" in page
     assert "✓ Sales" in page
     assert "✗ &lt;script&gt;" in page
     assert HOSTILE not in page
@@ -102,6 +110,7 @@ def test_a_lead_that_carries_its_accounts_score_is_enough(client: TestClient, le
 
     assert told["score"] == {
         "of": "account", "score": 71.5, "probability": 0.125, "band": "MQL", "score_before": None, "as_of": None,
+        "horizon_days": None,
     }  # fmt: skip
 
 

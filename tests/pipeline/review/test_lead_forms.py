@@ -169,6 +169,16 @@ def test_a_decision_that_can_not_be_is_refused_at_its_field(
     assert count(ledger) == 0
 
 
+def test_the_ends_of_a_note_s_lines_count_once(post: Post, ledger: Ledger, lead: str) -> None:
+    note = "x\r\n" * (MAX_NOTE // 2 - 1) + "yy"  # as a browser sends what its field took for 2,000 signs
+
+    answer = post("/lead/feedback", id=lead, by="Ann", verdict="accept", note=note)
+
+    assert answer.status_code == 303
+    with ledger.reading() as connection:
+        assert feedback_of(connection, "made", lead)[0]["note"] == note.replace("\r\n", "\n")
+
+
 def test_nothing_to_lift_is_said(post: Post, ledger: Ledger, lead: str) -> None:
     answer = post("/lead/override", id=lead, action="lift", reason="none", by="Ann")
 

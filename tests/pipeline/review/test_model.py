@@ -16,10 +16,12 @@ from pipeline.ledger.feedback import Feedback, add_feedback
 from pipeline.ledger.figures import Heap
 from pipeline.ledger.schema import ACTS, DETAILS, OUTCOMES, RUNS, SCORES
 from pipeline.ledger.store import Ledger
+from pipeline.review.app import create_app
 from pipeline.review.model_card import card_blocks, card_file
 from pipeline.review.model_facts import kept
 from pipeline.review.model_what_if import everyone, from_each_score, together
 from tests.pipeline.ledger.filling import add_end, add_run, add_scores, day
+from tests.pipeline.review.conftest import ADDRESS
 
 ANCHORS = '{"p_mql": 0.05, "p_sql": 0.15}'
 HOSTILE = "<script>alert(1)</script>"
@@ -80,7 +82,7 @@ def test_bands_and_tenths_say_what_was_promised_and_what_came(known: TestClient)
 def test_the_page_shows_each_figure_with_interval_and_number(known: TestClient) -> None:
     page = known.get("/model").text
 
-    assert "20 first entries into a band, from 1 run (1 Jan 2026 to 1 Jan 2026)" in page
+    assert "20 first entries into a band, from 1 run (1 Jan 2026)" in page
     assert "40 % (17 % to 69 %)" in page
     assert "promised too much" in page
     assert page.count('<svg class="chart"') == 3
@@ -124,6 +126,29 @@ def test_a_cutoff_finds_the_sum_of_the_chances_above_it() -> None:
     assert (rows[50].low, rows[50].high) == pytest.approx((0.0, 1.6 + 1.96 * 0.92**0.5))
     assert rows[80].high == pytest.approx(2.0)  # of two leads no more than two convert
     assert (rows[80].value, rows[81].conversions, rows[81].value) == (100.0, None, None)
+
+
+def test_the_scores_of_a_points_table_beyond_both_ends_of_the_scale_are_not_lost() -> None:
+    heaps = [Heap(score, n, 0, 0.0, 0.0, 0, 0.0) for score, n in ((160, 3), (100, 1), (20, 4), (-30, 2))]
+
+    rows = from_each_score(heaps)
+
+    assert [rows[cut].leads for cut in (0, 20, 21, 100)] == [8, 8, 4, 4]
+    assert (rows[100].of_leads, rows[0].of_leads) == (0.4, 0.8)
+
+
+def test_the_lines_are_called_as_the_project_calls_them(made: Project, ledger: Ledger) -> None:
+    bands = made.bands.model_copy(
+        update={"mql_name": "Warm", "sql_name": "Hot", "further": {"Lukewarm": 30.0}}
+    )
+    own = TestClient(create_app(made.model_copy(update={"bands": bands})), base_url=ADDRESS)
+
+    page = own.get("/model").text
+    with ledger.writing() as connection:
+        connection.execute(update(SCORES).values(probability=None))
+
+    assert "30 is the Lukewarm line, 50 is the Warm line, 80 is the Hot line." in page
+    assert "MQL line" not in TestClient(create_app(made), base_url=ADDRESS).get("/model").text
 
 
 def test_without_any_chance_nothing_is_expected() -> None:

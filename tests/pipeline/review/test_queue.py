@@ -49,6 +49,7 @@ def test_the_page_shows_the_present_run_s_first_fifty_in_call_order(
     shown = re.findall(r'href="/lead\?id=(\w+)"', page)
     assert shown == _in_ledger(ledger)[:50]
     assert "300 leads" in page
+    assert ">below MQL <" in page
     assert "run 4" in page
     assert "4 Jan 2026, 00:00 UTC" in page
     assert "made0001" in page
@@ -219,13 +220,36 @@ def test_the_counts_of_a_run_that_brings_none_are_counted(client: TestClient, le
     assert client.get("/api/queue").json()["bands"] == before
 
 
+def test_a_run_of_the_same_moment_is_not_what_changes_are_counted_from(
+    client: TestClient, ledger: Ledger
+) -> None:
+    with ledger.writing() as connection:
+        before = connection.execute(select(RUNS.c.as_of).where(RUNS.c.number == PRESENT - 1)).scalar_one()
+        connection.execute(update(RUNS).where(RUNS.c.number == PRESENT).values(as_of=before))
+
+    assert "Changed since 2 Jan 2026" in client.get("/").text
+
+
+def test_the_runs_of_a_flat_export_call_no_lead_new(client: TestClient, ledger: Ledger) -> None:
+    with ledger.writing() as connection:
+        connection.execute(update(RUNS).values(as_of=None))
+        connection.execute(update(SCORES).values(score_before=None, band_before=None))
+
+    queue, moved = client.get("/").text, client.get(f"/model/run?number={PRESENT}").text
+
+    assert ">new<" not in queue
+    assert "Changed since" not in queue
+    assert ">new<" not in moved
+    assert "This run has no moment" in moved
+
+
 def test_the_export_holds_all_that_is_filtered_and_no_formula(client: TestClient, ledger: Ledger) -> None:
     _set(ledger, 1, name="=HYPERLINK(1)", company="+1, Inc.", owner="Ann")
     expected = _in_ledger(ledger, SCORES.c.owner == "Ann")
 
     answer = client.get("/export.csv?owner=Ann")
 
-    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert [row["lead_id"] for row in rows] == expected
     assert (rows[0]["name"], rows[0]["company"]) == ("'=HYPERLINK(1)", "'+1, Inc.")
     assert float(rows[0]["score"]) == client.get("/api/queue?owner=Ann").json()["leads"][0]["score"]
@@ -237,6 +261,11 @@ def test_the_export_holds_all_that_is_filtered_and_no_formula(client: TestClient
 def test_a_text_that_a_spreadsheet_would_run_begins_with_an_apostrophe(start: str) -> None:
     assert plain_cell(f"{start}cmd|' /C calc'!A0").startswith("'")
     assert plain_cell(f" {start}1").startswith("'")
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|", "; "])
+def test_a_cell_that_other_separators_would_make_begins_with_an_apostrophe(sign: str) -> None:
+    assert plain_cell(f"Müller{sign}=1+1{sign}@x{sign}b-c") == f"Müller{sign}'=1+1{sign}'@x{sign}b-c"
 
 
 def test_numbers_and_plain_texts_go_out_as_they_are() -> None:
