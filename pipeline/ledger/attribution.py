@@ -180,7 +180,7 @@ def _is_before(run: Any) -> Any:
     """Runs of an earlier moment; of a flat export, which has none, runs recorded before."""
     if run.as_of is None:
         return RUNS.c.as_of.is_(None) & (RUNS.c.number < run.number)
-    return (RUNS.c.as_of < run.as_of) | ((RUNS.c.as_of == run.as_of) & (RUNS.c.number < run.number))
+    return RUNS.c.as_of < run.as_of
 
 
 def _changed(before: Any, now: Any) -> Changed:
