@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["load_rows", "load_run", "withhold"]
 
 PART_ROWS = 2_000  # about a tenth of a second
-PAUSE_SECONDS = 0.015  # between the parts on SQLite, where another writer asks every 5 ms
+PAUSE_SECONDS = 0.015  # between the parts on SQLite, where another writer asks all the time
 CHUNK_ROWS = 5_000
 
 

@@ -24,8 +24,7 @@ __all__ = ["Connection", "Ledger", "find_ledger", "ledger_url", "open_ledger"]
 
 WAIT_SECONDS = 30
 CACHE_KILOBYTES = 65_536  # at most, a connection: the ids of a large run don't come in their order
-POLL_SECONDS, SOON_SECONDS = 0.005, 0.001
-PATIENT_SECONDS = 0.25
+POLL_SECONDS = 0.005
 CLEAN_SECONDS = 5.0
 FORMS = "Write sqlite:///ledger.db or postgresql://USER:PASSWORD@HOST/DATABASE."
 
@@ -228,8 +227,13 @@ def _begin_sqlite(connection: Connection) -> None:
                 "The ledger can't be written: another process has been writing to "
                 f"{connection.engine.url.database} for {WAIT_SECONDS} seconds. Run again when it is through."
             )
-        time.sleep(POLL_SECONDS if waited < PATIENT_SECONDS else SOON_SECONDS)
+        time.sleep(_pause(waited))
     raw.execute(f"PRAGMA busy_timeout = {int(WAIT_SECONDS * 1_000)}")
+
+
+def _pause(waited: float) -> float:
+    """Seconds until one asks again: 20 ms at first, half of one after 0.6 s, so that who came first goes first."""
+    return max(0.0005, 0.02 / (1.0 + (waited / 0.1) ** 2))
 
 
 def _is_begun(connection: sqlite3.Connection) -> bool:
