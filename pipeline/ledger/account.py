@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
-from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES
+from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES, shown_of
 
 __all__ = [
     "account_outcomes",
@@ -128,9 +128,7 @@ def account_outcomes(
 
 def _of_project(asked: Select[Any], project: str) -> Select[Any]:
     """Among scores of the project's own target, in complete runs."""
-    return asked.join_from(SCORES, RUNS, RUNS.c.number == SCORES.c.run).where(
-        RUNS.c.project == project, RUNS.c.target.is_(None), RUNS.c.is_complete
-    )
+    return asked.join_from(SCORES, RUNS, RUNS.c.number == SCORES.c.run).where(shown_of(project))
 
 
 def _same_row() -> Any:

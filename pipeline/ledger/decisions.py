@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select
 
 from features.errors import InputError
-from pipeline.ledger.schema import OVERRIDES, RUNS, SCORES
+from pipeline.ledger.schema import OVERRIDES, RUNS, SCORES, shown_of
 from pipeline.ledger.store import Ledger
 from pipeline.ledger.texts import one_line, refuse_unstorable
 
@@ -126,14 +126,14 @@ def decisions_for_run(
 
 def _recorded_by(connection: Connection, project: str, as_of: datetime) -> datetime | None:
     """Up to when decisions count at an earlier moment; None if no run of the ledger is later."""
-    of_project = [RUNS.c.project == project, RUNS.c.is_complete.is_(True), RUNS.c.target.is_(None)]
-    later = select(func.min(RUNS.c.number)).where(*of_project, RUNS.c.as_of > as_of)
+    of_project = shown_of(project)
+    later = select(func.min(RUNS.c.number)).where(of_project, RUNS.c.as_of > as_of)
     overtaken_by = connection.scalar(later)
     if overtaken_by is None:
         return None
     first = (
         select(RUNS.c.recorded_at)
-        .where(*of_project, RUNS.c.as_of == as_of, RUNS.c.number < overtaken_by)
+        .where(of_project, RUNS.c.as_of == as_of, RUNS.c.number < overtaken_by)
         .order_by(RUNS.c.number)
         .limit(1)
     )
@@ -183,8 +183,7 @@ def _is_known(connection: Connection, project: str, kind: str, subject: str) -> 
     asked = (
         select(SCORES.c.run)
         .join_from(SCORES, RUNS, RUNS.c.number == SCORES.c.run)
-        .where(SCORES.c[kind] == subject, RUNS.c.project == project)
-        .where(RUNS.c.is_complete.is_(True), RUNS.c.target.is_(None))
+        .where(SCORES.c[kind] == subject, shown_of(project))
         .limit(1)
     )
     return connection.scalar(asked) is not None

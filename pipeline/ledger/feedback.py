@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, insert, or_, sele
 from sqlalchemy.exc import IntegrityError
 
 from features.errors import InputError
-from pipeline.ledger.schema import FEEDBACK, RUNS, SCORES
+from pipeline.ledger.schema import FEEDBACK, RUNS, SCORES, shown_of
 from pipeline.ledger.store import Ledger
 from pipeline.ledger.texts import MAX_NOTE, note_of, one_line, refuse_unstorable
 from pipeline.ledger.worked import feedback_summary, worked_share
@@ -234,7 +234,7 @@ def _scores_of(project: str) -> Select[tuple[int, float, str]]:
     return (
         select(SCORES.c.run, SCORES.c.score, SCORES.c.band)
         .join_from(SCORES, RUNS, RUNS.c.number == SCORES.c.run)
-        .where(RUNS.c.project == project, RUNS.c.is_complete.is_(True), RUNS.c.target.is_(None))
+        .where(shown_of(project))
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Integer, and_, case, cast, exists, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from pipeline.ledger.schema import ERASURES, FEEDBACK, OUTCOMES, RUNS, SCORES
+from pipeline.ledger.schema import ERASURES, FEEDBACK, OUTCOMES, RUNS, SCORES, shown_of
 
 __all__ = [
     "Answered",
@@ -86,7 +86,7 @@ def recent_runs(
     runs = RUNS.c
     asked = (
         select(*(runs[name] for name in RUN_COLUMNS))
-        .where(runs.project == project, runs.target.is_(None), runs.is_complete)
+        .where(shown_of(project))
         .where(*([] if number is None else [runs.number == number]))
         .order_by(runs.as_of.desc().nulls_last(), runs.number.desc())
         .limit(limit)

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, select
 
-from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES
+from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES, shown_of
 
 __all__ = [
     "MOST_RUNS",
@@ -239,10 +239,6 @@ def endings_of(connection: Connection, project: str, lead_id: str, limit: int = 
 _LATEST_FIRST = (RUNS.c.as_of.desc().nulls_last(), RUNS.c.number.desc())
 
 
-def _of_project(project: str) -> tuple[Any, ...]:
-    return (RUNS.c.project == project, RUNS.c.is_complete, RUNS.c.target.is_(None))
-
-
 def _is_run(run: int) -> ColumnElement[bool]:
     """Whether a row of a lead is of the run; by the bare column SQLite would walk through the whole run for it."""
     return SCORES.c.run + 0 == run
@@ -253,7 +249,7 @@ def _runs_of(project: str, lead_id: str, product: str | None, until: LeadInRun |
     found = (
         select(SCORES.c.run, SCORES.c.rank, RUNS.c.as_of)
         .join_from(SCORES, RUNS, RUNS.c.number == SCORES.c.run)
-        .where(SCORES.c.lead_id == lead_id, *_of_project(project))
+        .where(SCORES.c.lead_id == lead_id, shown_of(project))
     )
     if product is not None:
         found = found.where(SCORES.c.product == product)

@@ -6,7 +6,7 @@ import difflib
 
 from sqlalchemy import Connection, select
 
-from pipeline.ledger.schema import RUNS, SCORES
+from pipeline.ledger.schema import RUNS, SCORES, shown_of
 
 __all__ = ["nearest_ids"]
 
@@ -32,7 +32,7 @@ def _neighbours(connection: Connection, project: str, text: str, *, is_after: bo
     near = select(SCORES.c.lead_id, SCORES.c.run).where(is_side)
     near = near.order_by(*(order if is_after else (each.desc() for each in order))).limit(NEIGHBOURS)
     inner = near.subquery()
-    runs = select(RUNS.c.number).where(RUNS.c.project == project, RUNS.c.is_complete, RUNS.c.target.is_(None))
+    runs = select(RUNS.c.number).where(shown_of(project))
     return list(connection.scalars(select(inner.c.lead_id).where(inner.c.run.in_(runs)).distinct()))
 
 

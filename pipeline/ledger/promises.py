@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ColumnElement
 
-from pipeline.ledger.schema import OUTCOMES, RUNS, SCORES, Moment
+from pipeline.ledger.schema import OUTCOMES, RUNS, SCORES, Moment, shown_of
 
 __all__ = ["BINS", "Cell", "Maturity", "RunWindow", "maturity", "newest", "promises"]
 
@@ -111,7 +111,7 @@ def maturity(
     # ends don't name the product, so that a lead's win would count for all its products
     asked = (
         select(runs.number, runs.as_of, runs.horizon_days, runs.scored, runs.event_watermark)
-        .where(_counts(project), runs.as_of.is_not(None), runs.entity != "product")
+        .where(shown_of(project), runs.as_of.is_not(None), runs.entity != "product")
         .order_by(runs.as_of, runs.number)
     )
     rows = connection.execute(asked).all()
@@ -184,10 +184,6 @@ def _told_until(rows: Sequence[Any]) -> dict[int, datetime]:
     return found
 
 
-def _counts(project: str) -> ColumnElement[bool]:
-    return and_(RUNS.c.project == project, RUNS.c.target.is_(None), RUNS.c.is_complete)
-
-
 def _as_table(windows: Sequence[RunWindow]) -> CTE:
     """The windows as a table that the database joins with."""
     rows = [(each.run, each.as_of, each.counts_from, each.until, each.is_first) for each in windows]
@@ -215,7 +211,7 @@ def _is_first_entry(project: str, table: CTE) -> ColumnElement[bool]:
     )
     had_it = exists().where(
         former.c.lead_id == SCORES.c.lead_id, former.c.product == SCORES.c.product,
-        former.c.band == SCORES.c.band, RUNS.c.number == former.c.run, _counts(project), is_earlier,
+        former.c.band == SCORES.c.band, RUNS.c.number == former.c.run, shown_of(project), is_earlier,
     )  # fmt: skip
     has_come = or_(SCORES.c.band_before.is_(None), SCORES.c.band_before != SCORES.c.band)
     return or_(table.c.is_first, and_(has_come, ~had_it))

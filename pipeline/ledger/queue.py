@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, false, func, or_, select, update
 
-from pipeline.ledger.schema import RUNS, SCORES
+from pipeline.ledger.schema import RUNS, SCORES, shown_of
 
 __all__ = [
     "CHANGED_POINTS",
@@ -192,7 +192,7 @@ def _runs(project: str) -> Select[Any]:
     runs = RUNS.c
     return (
         select(*(runs[each.name] for each in fields(QueueRun)))
-        .where(runs.project == project, runs.target.is_(None), runs.is_complete)
+        .where(shown_of(project))
         .order_by(runs.as_of.desc().nulls_last(), runs.number.desc())
     )
 

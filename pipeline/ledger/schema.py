@@ -20,6 +20,7 @@ __all__ = [
     "SCORES",
     "VERSION_TABLE",
     "Moment",
+    "shown_of",
 ]
 
 # names with a prefix, so that a team's database may hold MLflow's tables, too
@@ -184,3 +185,8 @@ ERASURES = sa.Table(
     sa.Column("by", sa.String, nullable=False),
     sa.Column("recorded_at", Moment, nullable=False),
 )  # fmt: skip
+
+
+def shown_of(project: str) -> sa.ColumnElement[bool]:
+    """Of RUNS those that readers see: the project's own, loaded to the end."""
+    return sa.and_(RUNS.c.project == project, RUNS.c.target.is_(None), RUNS.c.is_complete)

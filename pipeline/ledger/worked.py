@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, distinct, func, select
 
-from pipeline.ledger.schema import FEEDBACK, RUNS, SCORES
+from pipeline.ledger.schema import FEEDBACK, RUNS, SCORES, shown_of
 
 __all__ = ["feedback_summary", "worked_share"]
 
@@ -99,10 +99,10 @@ def worked_share(connection: Connection, project: str, most_rows: int = MOST_ROW
 
 def _latest_runs(connection: Connection, project: str, most_rows: int) -> tuple[list[int], int]:
     """The numbers of the latest complete runs that are looked at, and how many there are."""
-    complete = [RUNS.c.project == project, RUNS.c.is_complete.is_(True), RUNS.c.target.is_(None)]
+    complete = shown_of(project)
     newest = (
         select(RUNS.c.number, RUNS.c.scored)
-        .where(*complete)
+        .where(complete)
         .order_by(RUNS.c.as_of.desc().nulls_last(), RUNS.c.number.desc())
         .limit(MOST_RUNS)
     )
@@ -113,7 +113,7 @@ def _latest_runs(connection: Connection, project: str, most_rows: int) -> tuple[
         if chosen and rows > most_rows:
             break
         chosen.append(run.number)
-    return chosen, int(connection.scalar(select(func.count()).select_from(RUNS).where(*complete)) or 0)
+    return chosen, int(connection.scalar(select(func.count()).select_from(RUNS).where(complete)) or 0)
 
 
 def _warning(bands: list[dict[str, Any]]) -> str | None:
