@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.pipeline.conftest import Crm
 
@@ -25,7 +27,7 @@ for name in names:
 loaded = sorted({each.split(".")[0] for each in set(sys.modules) - before})
 print(json.dumps({"names": names, "loaded": loaded}))
 """
-SCORE = """
+WATCHED = """
 import json, sys
 seen = []
 def watch(event, _):
@@ -39,6 +41,7 @@ def watch(event, _):
     if not any(file.endswith("numba/core/caching.py") for file in files):
         seen.append(event)
 sys.addaudithook(watch)
+# BESIDE
 from pipeline.cli import main
 sys.argv = ["lead-scoring", *sys.argv[1:]]
 code = None
@@ -52,6 +55,47 @@ pickle.loads(pickle.dumps(pickle.PickleError))
 roots = sorted({each.split(".")[0] for each in sys.modules})
 print(json.dumps({"code": code, "during": during, "control": seen[len(during):], "loaded": roots}))
 """
+VISIT = """
+import html, http.cookiejar, os, re, signal, threading, time, urllib.error, urllib.parse, urllib.request
+base = "http://127.0.0.1:" + sys.argv[sys.argv.index("--port") + 1]
+browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+answers = {}
+def ask(path, form=None):
+    sent = urllib.parse.urlencode(form).encode() if form else None
+    own = {"Origin": base, "Sec-Fetch-Site": "same-origin"}
+    with browser.open(urllib.request.Request(base + path, sent, own), timeout=60) as answer:
+        answers[path] = answer.status
+        return answer.read().decode()
+def visit():
+    try:
+        for _ in range(600):
+            try:
+                queue = ask("/")
+                break
+            except urllib.error.URLError:
+                time.sleep(0.1)
+        links = [html.unescape(each) for each in re.findall(r'href="([^"]+)', queue)]
+        lead = next(each for each in links if each.startswith("/lead?"))
+        page = html.unescape(ask(lead))
+        account = re.search(r'href="(/account[?][^"]+)', page)[1]
+        token = re.search(r'name="csrf" value="([^"]+)"', page)[1]
+        for path in (account, "/model", "/export.csv", "/api/queue", "/api" + lead):
+            ask(path)
+        found = urllib.parse.parse_qs(urllib.parse.urlsplit(lead).query)["id"][0]
+        ask("/lead/feedback", {"csrf": token, "id": found, "verdict": "accept", "by": "Ada"})
+    except Exception as error:
+        answers["fault"] = repr(error)
+    finally:
+        print(json.dumps(answers), flush=True)
+        os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=visit, daemon=True).start()
+"""
+
+
+def _require_no_pickle(found: dict[str, Any]) -> None:
+    assert found["code"] == 0
+    assert found["during"] == []
+    assert found["control"] == ["pickle.find_class"]  # the hook does see pickles
 
 
 def _python(code: str, *arguments: object) -> list[str]:
@@ -76,12 +120,26 @@ def test_importing_every_module_loads_none_of_the_heavy_libraries() -> None:
 def test_scoring_with_a_bundle_folder_loads_no_mlflow_and_no_pickle(crm: Crm, tmp_path: Path) -> None:
     options = ("-p", crm.project, "--bundle", crm.bundle, "-o", tmp_path / "scores.parquet", "--json")
 
-    said, told = _python(SCORE, "score", *options)
+    said, told = _python(WATCHED, "score", *options)
 
     found = json.loads(told)
     assert json.loads(said)["scored"] > 0
-    assert found["code"] == 0
-    assert found["during"] == []
-    assert found["control"] == ["pickle.find_class"]  # the hook does see pickles
+    _require_no_pickle(found)
     assert not set(HEAVY) & set(found["loaded"])
     assert "lightgbm" in found["loaded"]
+
+
+def test_serving_the_page_and_keeping_an_answer_loads_no_pickle(crm: Crm, tmp_path: Path) -> None:
+    project = crm.written(tmp_path / "lead-scoring.toml", '\n[ledger]\nurl = "sqlite:///ledger.db"\n')
+    assert crm.score(tmp_path / "scores.parquet", "-p", project).code == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    serving = WATCHED.replace("# BESIDE\n", VISIT)
+
+    told = _python(serving, "review", "-p", project, "--no-browser", "--port", port)
+
+    found, answers = json.loads(told[-1]), json.loads(next(each for each in told if each.startswith("{")))
+    _require_no_pickle(found)
+    assert set(answers.values()) == {200}, answers
+    assert len(answers) == 8
