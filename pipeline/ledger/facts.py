@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.run_before import RunBefore
     from pipeline.score import ScoredRows
 
-__all__ = ["FACT_COLUMNS", "Lines", "RunFacts", "before_of", "facts_of", "trend_of"]
+__all__ = ["FACT_COLUMNS", "EndingsToTell", "Lines", "RunFacts", "before_of", "facts_of", "trend_of"]
 
 Int64 = NDArray[np.int64]
 FACT_COLUMNS = (
@@ -67,6 +67,20 @@ class Lines(Sequence[Any]):
 
 
 @dataclass(frozen=True)
+class EndingsToTell:
+    """What a run has to say of how leads ended.
+
+    Attributes
+    ----------
+    rows : of the table of outcomes, without `run`, that the ledger lacks or has otherwise: the earliest first.
+    withdrawn : (lead_id, moment) of rows that the ledger has and the tables have no more.
+    """
+
+    rows: Sequence[Mapping[str, Any]] = ()
+    withdrawn: Sequence[tuple[str, datetime]] = ()
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """What was known when a run's leads were scored, and what the run before said.
 
@@ -80,7 +94,7 @@ class RunFacts:
         lines in points under `points`.
     scores_before : score and band of the run before, by (lead_id, product); the product is empty but for
         lead x product.
-    outcomes : rows of the table of outcomes without `run`.
+    endings : how leads once scored ended, where the ledger has it otherwise.
     """
 
     columns: Mapping[str, Sequence[Any]]
@@ -89,7 +103,7 @@ class RunFacts:
     horizon_days: float | None
     anchors: str
     scores_before: Mapping[tuple[str, str], tuple[float, str]]
-    outcomes: Sequence[Mapping[str, Any]]
+    endings: EndingsToTell
 
     @classmethod
     def none(cls, n_rows: int) -> RunFacts:
@@ -101,7 +115,7 @@ class RunFacts:
         [None, None]
         """
         columns = {name: [None] * n_rows for name in FACT_COLUMNS}
-        return cls(columns, (), None, None, "{}", {}, ())
+        return cls(columns, (), None, None, "{}", {}, EndingsToTell())
 
 
 def before_of(found: ScoredRows) -> RunBefore | None:
@@ -163,7 +177,7 @@ def facts_of(found: ScoredRows, table: pa.Table, before: RunBefore | None) -> Ru
         horizon_days=None if found.bundle.sources.is_static else target.horizon / MICROSECONDS["d"],
         anchors=_anchors(found.bundle),
         scores_before={} if before is None else before.scores,
-        outcomes=[] if before is None else endings_to_tell(found, before.moments),
+        endings=EndingsToTell() if before is None else endings_to_tell(found, before.moments),
     )
 
 

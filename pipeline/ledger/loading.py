@@ -16,7 +16,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -60,12 +60,15 @@ def load_run(ledger: Ledger, run: RunToKeep) -> bool:
         while progress is not None and progress.loaded < len(run.table):
             progress = _part_loaded(connection, run, number, progress)
             time.sleep(pause)
-        for outcomes in _chunks(run.facts.outcomes):
-            with connection.begin():
-                progress = _progress(connection, number)
-                if progress is not None:
-                    _load_outcomes(connection, run, number, outcomes, progress)
-            time.sleep(pause)
+        endings = run.facts.endings
+        gone = ({"lead": lead, "moment": moment} for lead, moment in endings.withdrawn)
+        for load, rows in ((_withdraw_outcomes, gone), (_load_outcomes, endings.rows)):
+            for chunk in _chunks(rows):
+                with connection.begin():
+                    progress = _progress(connection, number)
+                    if progress is not None:
+                        load(connection, run, number, chunk, progress)
+                time.sleep(pause)
         if progress is None:
             return False
         with ledger.reading() as reader:  # two passes over the rows, while nobody waits
@@ -152,7 +155,20 @@ def _load_outcomes(
     ]
     if new:
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        connection.execute(dialect.insert(OUTCOMES).on_conflict_do_nothing(), new)
+        added = dialect.insert(OUTCOMES)
+        is_other = or_(*(OUTCOMES.c[name] != added.excluded[name] for name in ("outcome", "is_won")))
+        corrected = {name: added.excluded[name] for name in ("outcome", "is_won", "run")}
+        key = list(OUTCOMES.primary_key)
+        connection.execute(
+            added.on_conflict_do_update(index_elements=key, set_=corrected, where=is_other), new
+        )
+
+
+def _withdraw_outcomes(
+    connection: Connection, run: RunToKeep, _: int, rows: Sequence[Mapping[str, Any]], __: Progress
+) -> None:
+    is_it = and_(OUTCOMES.c.lead_id == bindparam("lead"), OUTCOMES.c.ended_at == bindparam("moment"))
+    connection.execute(delete(OUTCOMES).where(OUTCOMES.c.project == run.project.name, is_it), rows)
 
 
 def _completed(connection: Connection, number: int, facets: str) -> bool:

@@ -1,8 +1,9 @@
-"""How leads once scored ended: told to the ledger by the first run that knows of it."""
+"""How leads once scored ended: told to the ledger by the first run that knows of it, and corrected by later ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, select
 
 from features.asof import NEVER, Spells, microseconds
 from features.entities import lead_and_product
+from pipeline.ledger.facts import EndingsToTell
 from pipeline.ledger.run_before import moment_of
 from pipeline.ledger.schema import OUTCOMES, RUNS, SCORES
 from pipeline.ledger.store import open_ledger
@@ -27,12 +29,13 @@ PART_ROWS = 5_000
 OF_ACCOUNTS = ("account", "customer account")
 
 
-def endings_to_tell(found: ScoredRows, moments: Sequence[int]) -> list[dict[str, Any]]:
-    """Rows of the table of outcomes, without `run`, that the ledger lacks: the earliest first.
+def endings_to_tell(found: ScoredRows, moments: Sequence[int]) -> EndingsToTell:
+    """How leads ended, where the ledger lacks it or the tables have been corrected since.
 
-    One for each spell that a run of the ledger looked into and that ended before this run's as_of, if a run has
+    One row for each spell that a run of the ledger looked into and that ended before this run's as_of, if a run has
     scored its lead. A lead that was opened again has several. Of accounts, whose people end each on their own: the
-    wins, and the last ending where nobody is open any more.
+    wins, and the last ending where nobody is open any more. Withdrawn are endings that the tables lack, of leads that
+    ended at another moment; what a run of a later as_of has told stays as it is.
 
     Parameters
     ----------
@@ -40,16 +43,17 @@ def endings_to_tell(found: ScoredRows, moments: Sequence[int]) -> list[dict[str,
     """
     spells = found.leads.data.spells
     if spells is None or not moments:
-        return []
+        return EndingsToTell()
     ended = spells.end < found.leads.as_of
     chosen = np.flatnonzero(ended & _was_looked_into(spells, np.array(moments)))
     if found.project.target.entity in OF_ACCOUNTS:
         chosen = chosen[(spells.is_won | _is_last_of_closed(spells, ended))[chosen]]
     rows = _named(found, spells, chosen)
     if not rows:
-        return []
+        return EndingsToTell()
     with open_ledger(found.project, is_new_allowed=True).reading() as connection:
-        return list(_lacking(connection, found.project.name, found.leads.as_of, rows))
+        new, other = _compared(connection, found.project.name, found.leads.as_of, rows)
+    return EndingsToTell(new, sorted(other - _ends_of(found, spells, {lead for lead, _ in other})))
 
 
 def _was_looked_into(spells: Spells, moments: NDArray[np.int64]) -> Bools:
@@ -94,23 +98,53 @@ def _named(found: ScoredRows, spells: Spells, chosen: NDArray[np.int64]) -> list
     return list(zip(*columns, strict=True))
 
 
-def _lacking(
+def _compared(
     connection: Connection, project: str, as_of: int, rows: Sequence[tuple[str, int, str, bool]]
-) -> Iterator[dict[str, Any]]:
-    """The rows that the ledger does not have, of leads that it knows."""
-    left = iter(rows)
+) -> tuple[list[dict[str, Any]], set[tuple[str, datetime]]]:
+    """Rows that the ledger lacks or has otherwise, of leads that it knows; and endings it has beside these rows."""
+    new, other, left = [], set(), iter(rows)
     while part := list(islice(left, PART_ROWS)):
-        asked = select(OUTCOMES.c.lead_id, OUTCOMES.c.ended_at).where(
-            OUTCOMES.c.project == project, OUTCOMES.c.lead_id.in_([row[0] for row in part])
-        )
-        told = {(row.lead_id, row.ended_at) for row in connection.execute(asked)}
-        new = [(moment_of(row[1]), row) for row in part if (row[0], moment_of(row[1])) not in told]
-        scored = _scored(connection, project, as_of, [row[0] for _, row in new])
-        for moment, (lead_id, _, outcome, is_won) in new:
-            if lead_id in scored:
-                yield {
-                    "project": project, "lead_id": lead_id, "ended_at": moment, "outcome": outcome, "is_won": is_won,
-                }  # fmt: skip
+        ends = {(row[0], moment_of(row[1])): (row[2], row[3]) for row in part}
+        told = _told(connection, project, as_of, [row[0] for row in part])
+        lacking = {key: end for key, end in ends.items() if key not in told or told[key] not in {end, None}}
+        scored = _scored(connection, project, as_of, [lead for lead, _ in lacking])
+        new += [
+            {"project": project, "lead_id": lead, "ended_at": moment, "outcome": outcome, "is_won": is_won}
+            for (lead, moment), (outcome, is_won) in lacking.items()
+            if lead in scored
+        ]
+        other |= {key for key, end in told.items() if key not in ends and end is not None}
+    return new, other
+
+
+def _told(
+    connection: Connection, project: str, as_of: int, lead_ids: list[str]
+) -> dict[tuple[str, datetime], tuple[str, bool] | None]:
+    """How the ledger has it that the leads ended: (outcome, is_won), None where a later run has said so."""
+    asked = (
+        select(OUTCOMES.c.lead_id, OUTCOMES.c.ended_at, OUTCOMES.c.outcome, OUTCOMES.c.is_won, RUNS.c.as_of)
+        .join_from(OUTCOMES, RUNS, RUNS.c.number == OUTCOMES.c.run, isouter=True)
+        .where(OUTCOMES.c.project == project, OUTCOMES.c.lead_id.in_(lead_ids))
+    )
+    latest = moment_of(as_of)
+    return {
+        (row.lead_id, row.ended_at): None
+        if row.as_of is not None and row.as_of > latest
+        else (row.outcome, row.is_won)
+        for row in connection.execute(asked)
+    }
+
+
+def _ends_of(found: ScoredRows, spells: Spells, lead_ids: set[str]) -> set[tuple[str, datetime]]:
+    """Every moment at which one of the leads ended, as the tables have it."""
+    if not lead_ids:
+        return set()
+    ids = found.leads.data.leads["lead_id"].to_numpy(dtype=object)
+    if found.project.target.entity == "product":
+        ids = np.array([lead_and_product(each)[0] for each in ids], dtype=object)
+    is_asked = np.array([each in lead_ids for each in ids], dtype=bool)[spells.lead] & (spells.end != NEVER)
+    ends = zip(ids[spells.lead[is_asked]], spells.end[is_asked].tolist(), strict=True)
+    return {(lead, moment_of(end)) for lead, end in ends}
 
 
 def _scored(connection: Connection, project: str, as_of: int, lead_ids: list[str]) -> set[str]:

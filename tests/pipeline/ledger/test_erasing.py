@@ -13,7 +13,7 @@ from features.errors import InputError
 from pipeline.config import Project
 from pipeline.ledger import loading, store
 from pipeline.ledger.erasing import forget, hashed_id
-from pipeline.ledger.facts import RunFacts
+from pipeline.ledger.facts import EndingsToTell, RunFacts
 from pipeline.ledger.reading import history
 from pipeline.ledger.schema import DETAILS, ERASURES, FEEDBACK, LOADING, OUTCOMES, OVERRIDES, SCORES
 from pipeline.ledger.store import Ledger, open_ledger
@@ -62,7 +62,7 @@ def test_nothing_that_people_said_of_a_deleted_lead_is_left(project: Project, le
     kept(project, 1, {"A": (5.0, 0.0), "B": (6.0, 0.0)}).write()
     ended = {"ended_at": datetime(2026, 1, 2, tzinfo=UTC), "outcome": "won", "is_won": True}
     kept(project, 3, {"C": (1.0, 0.0)}, facts=replace(
-        RunFacts.none(1), outcomes=[{"project": project.name, "lead_id": each, **ended} for each in "AB"]
+        RunFacts.none(1), endings=EndingsToTell([{"project": project.name, "lead_id": each, **ended} for each in "AB"])
     )).write()  # fmt: skip
     with ledger.writing() as connection:
         for lead in "AB":
@@ -95,7 +95,7 @@ def test_a_lead_that_is_forgotten_while_a_run_is_half_loaded_does_not_come_back(
     kept(project, 1, leads).write()
     ended = {"ended_at": datetime(2026, 1, 2, tzinfo=UTC), "outcome": "won", "is_won": True}
     endings = [{"project": project.name, "lead_id": lead, **ended} for lead in "BDF"]
-    run = kept(project, 2, leads, facts=replace(RunFacts.none(5), outcomes=endings))
+    run = kept(project, 2, leads, facts=replace(RunFacts.none(5), endings=EndingsToTell(endings)))
     monkeypatch.setattr(loading, "PART_ROWS", 2)
     with pytest.raises(KeyboardInterrupt):
         breaks_off(run, 2).write()

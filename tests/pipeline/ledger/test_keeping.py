@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from features.errors import InputError, OutputError
 from pipeline.config import Project
-from pipeline.ledger.facts import FACT_COLUMNS, RunFacts
+from pipeline.ledger.facts import FACT_COLUMNS, EndingsToTell, RunFacts
 from pipeline.ledger.reading import history, list_runs
 from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES
 from pipeline.ledger.store import Ledger
@@ -75,7 +75,9 @@ def test_what_was_known_beside_the_figures_arrives_row_by_row(project: Project, 
     columns = {name: [f"{name} of L2", None] for name in FACT_COLUMNS} | {"is_awake": [True, None]}
     facts = RunFacts(
         columns, ("country",), moment, 30.0, '{"p_mql":0.1}', {("L1", "ERP"): (12.5, "below")},
-        [{"project": project.name, "lead_id": "L0", "ended_at": moment, "outcome": "won", "is_won": True}],
+        EndingsToTell([
+            {"project": project.name, "lead_id": "L0", "ended_at": moment, "outcome": "won", "is_won": True},
+        ]),
     )  # fmt: skip
     run = kept(project, 2, {"L1": (20.0, 1.25), "L2": (70.0, 0.0)}, facts=facts)
     silent = pa.array([None, datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)], pa.timestamp("us", tz="UTC"))
@@ -111,10 +113,30 @@ def test_an_outcome_that_the_ledger_has_already_is_told_once(project: Project, l
     ended = {"project": project.name, "lead_id": "L0", "ended_at": moment, "outcome": "won", "is_won": True}
 
     for day in (2, 3):
-        kept(project, day, {"L1": (1.0, 0.0)}, facts=replace(RunFacts.none(1), outcomes=[ended])).write()
+        facts = replace(RunFacts.none(1), endings=EndingsToTell([ended]))
+        kept(project, day, {"L1": (1.0, 0.0)}, facts=facts).write()
 
     with ledger.reading() as connection:
         assert list(connection.scalars(select(OUTCOMES.c.run))) == [1]
+
+
+def test_a_corrected_outcome_takes_the_place_of_the_old_one(project: Project, ledger: Ledger) -> None:
+    first, second = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2))
+    lost = [
+        {"project": project.name, "lead_id": lead, "ended_at": first, "outcome": "lost", "is_won": False}
+        for lead in ("L7", "L8", "L9")
+    ]
+    won = {"outcome": "won", "is_won": True}
+    mended = EndingsToTell([lost[0] | won, lost[1] | won | {"ended_at": second}], [("L8", first)])
+
+    for day, endings in ((2, EndingsToTell(lost)), (3, mended), (3, mended)):
+        kept(project, day, {"L1": (1.0, 0.0)}, facts=replace(RunFacts.none(1), endings=endings)).write()
+
+    with ledger.reading() as connection:
+        found = connection.execute(select(OUTCOMES).order_by(OUTCOMES.c.lead_id)).all()
+    assert [tuple(row)[1:] for row in found] == [
+        ("L7", first, "won", True, 2), ("L8", second, "won", True, 2), ("L9", first, "lost", False, 1),
+    ]  # fmt: skip
 
 
 def test_many_rows_are_loaded_in_parts_and_all_arrive(project: Project, ledger: Ledger) -> None:

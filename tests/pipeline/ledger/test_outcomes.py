@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from features.entities import entity_tables
 from features.prepare import FeatureSources
 from features.settings import TargetSettings
 from pipeline.config import Project
+from pipeline.ledger.facts import EndingsToTell
 from pipeline.ledger.outcomes import endings_to_tell
 from pipeline.ledger.run_before import moment_of
 from pipeline.ledger.schema import OUTCOMES
@@ -33,11 +35,16 @@ def outcome(lead: str, number: float, kind: str, **more: Any) -> dict[str, Any]:
     return {"lead_id": lead, "occurred_at": day(on(number)), "outcome": kind, **more}
 
 
-def told(
+def day_of(moment: datetime) -> float:
+    """A moment as a day of January 2026."""
+    return (moment - night(1)).total_seconds() / 86_400 + 1
+
+
+def said(
     project: Project, outcomes: list[dict[str, Any]], at: float, nights: tuple[int, ...],
     target: TargetSettings | None = None,
-) -> list[tuple[str, float, str, bool]]:  # fmt: skip
-    """(lead, day of January, outcome, is_won) that a run on a day would tell, after runs on these nights."""
+) -> EndingsToTell:  # fmt: skip
+    """What a run on a day of January would tell, after runs on these nights."""
     sources: FeatureSources = replace(SOURCES, target=target or SOURCES.target)
     crm = crm_of([event("L1", 40)], outcomes=outcomes)
     tables = entity_tables(crm, sources.target, sources.attributes)
@@ -46,17 +53,17 @@ def told(
     leads = leads_to_score(tables, bundle, own, day(on(at)))
     found = ScoredRows(own, bundle, tables, leads, ScoreRows(), 0, [])
     moments = [int(night(each).timestamp() * 1e6) for each in nights]
-    rows = endings_to_tell(found, moments)
+    return endings_to_tell(found, moments)
+
+
+def told(
+    project: Project, outcomes: list[dict[str, Any]], at: float, nights: tuple[int, ...],
+    target: TargetSettings | None = None,
+) -> list[tuple[str, float, str, bool]]:  # fmt: skip
+    """(lead, day of January, outcome, is_won) that it would add or correct."""
+    rows = said(project, outcomes, at, nights, target).rows
     assert {row["project"] for row in rows} <= {project.name}
-    return [
-        (
-            row["lead_id"],
-            (row["ended_at"] - night(1)).total_seconds() / 86_400 + 1,
-            row["outcome"],
-            row["is_won"],
-        )
-        for row in rows
-    ]
+    return [(row["lead_id"], day_of(row["ended_at"]), row["outcome"], row["is_won"]) for row in rows]
 
 
 def test_what_ended_between_a_run_that_looked_and_this_one_is_told(project: Project, ledger: Ledger) -> None:
@@ -143,3 +150,70 @@ def test_of_lead_x_product_the_lead_is_told_once_a_moment(project: Project, ledg
     found = told(project, [outcome("L1", 4, "won", product="crm")], at=5, nights=(3,), target=target)
 
     assert found == [("L1", 4.0, "won", True)]
+
+
+def tell(project: Project, ledger: Ledger, run: int, *rows: tuple[str, float, str]) -> None:
+    """Outcomes as an earlier run of this number has told them."""
+    listed = [
+        {
+            "project": project.name, "lead_id": lead, "ended_at": night(1) + timedelta(days=number - 1),
+            "outcome": kind, "is_won": kind == "won", "run": run,
+        }
+        for lead, number, kind in rows
+    ]  # fmt: skip
+    with ledger.writing() as connection:
+        connection.execute(OUTCOMES.insert(), listed)
+
+
+def test_an_outcome_that_was_corrected_is_told_again(project: Project, ledger: Ledger) -> None:
+    add_run(ledger, project.name, 3, LEADS)
+    tell(project, ledger, 1, ("L1", 4, "lost"), ("L9", 4, "won"), ("L5", 5, "lost"))
+    outcomes = [outcome("L1", 4, "won"), outcome("L9", 4, "won"), outcome("L5", 5, "disqualified")]
+
+    found = said(project, outcomes, at=7, nights=(3,))
+
+    assert [(row["lead_id"], row["outcome"], row["is_won"]) for row in found.rows] == [
+        ("L1", "won", True), ("L5", "disqualified", False),
+    ]  # fmt: skip
+    assert list(found.withdrawn) == []
+
+
+def test_an_ending_whose_moment_was_corrected_is_withdrawn(project: Project, ledger: Ledger) -> None:
+    add_run(ledger, project.name, 3, LEADS)
+    tell(project, ledger, 1, ("L1", 4, "lost"), ("L9", 4, "lost"), ("L9", 6, "won"), ("L5", 4, "lost"))
+    outcomes = [
+        outcome("L1", 6, "won"),
+        outcome("L9", 4, "lost"), outcome("L9", 5, "reopened"), outcome("L9", 6, "won"),
+    ]  # fmt: skip
+
+    found = said(project, outcomes, at=7, nights=(3,))
+
+    assert [(row["lead_id"], day_of(row["ended_at"])) for row in found.rows] == [("L1", 6.0)]
+    assert [(lead, day_of(moment)) for lead, moment in found.withdrawn] == [("L1", 4.0)]
+
+
+def test_a_run_of_an_older_moment_corrects_nothing_that_a_later_one_told(
+    project: Project, ledger: Ledger
+) -> None:
+    add_run(ledger, project.name, 3, LEADS)
+    add_run(ledger, project.name, 9, LEADS)
+    tell(project, ledger, 2, ("L1", 4, "won"), ("L9", 4, "won"))
+    outcomes = [outcome("L1", 4, "lost"), outcome("L9", 6, "lost")]
+
+    found = said(project, outcomes, at=7, nights=(3,))
+
+    assert [row["lead_id"] for row in found.rows] == ["L9"]
+    assert list(found.withdrawn) == []
+
+
+def test_of_lead_x_product_an_ending_of_any_product_is_no_correction(
+    project: Project, ledger: Ledger
+) -> None:
+    add_run(ledger, project.name, 3, LEADS)
+    target = TargetSettings(entity="product", products=("crm", "erp"))
+    tell(project, ledger, 1, ("L1", 4, "won"), ("L1", 4.5, "won"))
+    outcomes = [outcome("L1", 4, "won", product="crm"), outcome("L1", 6, "won", product="erp")]
+
+    found = said(project, outcomes, at=7, nights=(3,), target=target)
+
+    assert [(lead, day_of(moment)) for lead, moment in found.withdrawn] == [("L1", 4.5)]
