@@ -11,7 +11,7 @@ link promise too little in sum (0.77 of what came there), so the level is correc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -98,15 +98,17 @@ class AmountsOutOfFold:
     ----------
     rows : (m,) positions of the examples, each once, as the folds give them.
     predicted : (m,) expected amount with the level corrected.
-    rounds : trees of the recipe; 0 is a plain mean.
     factor : observed / predicted over the rows with money, by which the level is corrected.
+    rounds : trees of the recipe; 0 is a plain mean, or what was given.
+    is_given : whether the recipe is the expectation made elsewhere, times the factor.
     """
 
     rows: Int64
     predicted: Float64
+    factor: float
     objective: Objective
     rounds: int
-    factor: float
+    is_given: bool = False
 
 
 def fit_amounts(
@@ -132,40 +134,68 @@ def fit_amounts(
 
 def amounts_out_of_fold(  # noqa: PLR0913 - rows, their place in time, and how to fit
     X: Float64, amount: Float64, catalogue: Catalogue, timeline: Timeline, folds: tuple[Fold, ...],
-    settings: ModelSettings, objective: Objective, *, may_have_trees: bool,
+    settings: ModelSettings, objective: Objective, *, may_have_trees: bool, given: Float64 | None = None,
 ) -> AmountsOutOfFold:  # fmt: skip
     """Expected amounts of every row of the folds' blocks, fitted on what was known when each began.
 
-    Trees are kept only if their deviance out of fold is better than that of a plain mean by more than one
-    standard error over clusters, each at its own right level; else the recipe is the mean.
+    Each recipe is judged at its own right level by its deviance out of fold. What was given stands in for the plain
+    mean unless it is worse by more than one standard error over clusters; trees are kept only if they are better than
+    that by more than one.
+
+    Parameters
+    ----------
+    given : (n,) an expectation made elsewhere, above 0 and out of fold; NaN where there is none.
     """
-    rows, plain, trees, rounds = [], [], [], []
+    rows, of_mean, of_trees, rounds = _fold_by_fold(
+        X, amount, catalogue, timeline, folds, settings, objective, may_have_trees=may_have_trees
+    )
+    if given is not None:
+        has = ~np.isnan(given[rows])
+        if (amount[rows[has]] > 0).sum() < LEAST_IN_FOLD:
+            given = None
+        else:
+            rows, of_mean, of_trees = rows[has], of_mean[has], of_trees[has]
+    known, cluster = amount[rows], timeline.cluster[rows]
+    found = AmountsOutOfFold(rows, *_levelled(of_mean, known), objective, rounds=0)
+    if given is not None:
+        other = AmountsOutOfFold(rows, *_levelled(given[rows], known), objective, rounds=0, is_given=True)
+        found = found if _is_clearly_better(found, other, known, cluster) else other
+    if rounds:
+        trees = AmountsOutOfFold(rows, *_levelled(of_trees, known), objective, rounds)
+        found = trees if _is_clearly_better(trees, found, known, cluster) else found
+    return found
+
+
+def _fold_by_fold(  # noqa: PLR0913 - as above
+    X: Float64, amount: Float64, catalogue: Catalogue, timeline: Timeline, folds: tuple[Fold, ...],
+    settings: ModelSettings, objective: Objective, *, may_have_trees: bool,
+) -> tuple[Int64, Float64, Float64, int]:  # fmt: skip
+    """Rows of the folds' blocks, the plain mean and the trees' amounts of each, and how many trees; 0 for none."""
+    rows, plain, trees, rounds = [np.zeros(0, dtype=np.int64)], [np.zeros(0)], [np.zeros(0)], []
     for fold in folds:
         train = fold.train[~np.isnan(amount[fold.train])]
         if (amount[train] > 0).sum() < LEAST_IN_FOLD:
             continue
         rows.append(fold.validate)
         plain.append(np.full(len(fold.validate), amount[train].mean()))
+        trees.append(plain[-1])
         if may_have_trees:
             rounds.append(_rounds(X, amount, catalogue, timeline, train, settings, objective))
             model = fit_amounts(X[train], amount[train], catalogue, settings, objective, rounds[-1])
-            trees.append(model.predict(X[fold.validate]))
-    if not rows:
-        return AmountsOutOfFold(np.zeros(0, dtype=np.int64), np.zeros(0), objective, 0, 1.0)
-    pooled = np.concatenate(rows)
-    known = amount[pooled]
-    mean, mean_factor = _levelled(np.concatenate(plain), known)
-    found = AmountsOutOfFold(pooled, mean, objective, 0, mean_factor)
-    if not trees:
-        return found
-    by_trees, factor = _levelled(np.concatenate(trees), known)
-    is_known = ~np.isnan(known)
-    of_mean, of_trees = (_deviance(known[is_known], each[is_known], objective) for each in (mean, by_trees))
-    cluster = timeline.cluster[pooled][is_known]
-    gain = paired_difference(of_mean, of_trees, cluster, n_boot=200, confidence=0.6827)
-    if not gain.low > 0:
-        return found
-    return replace(found, predicted=by_trees, rounds=max(1, int(np.median(rounds))), factor=factor)
+            trees[-1] = model.predict(X[fold.validate])
+    n_trees = max(1, int(np.median(rounds))) if rounds else 0
+    return np.concatenate(rows), np.concatenate(plain), np.concatenate(trees), n_trees
+
+
+def _is_clearly_better(
+    one: AmountsOutOfFold, other: AmountsOutOfFold, amount: Float64, cluster: Int64
+) -> bool:
+    """Whether the deviance of the one is lower by more than one standard error over clusters."""
+    is_known = ~np.isnan(amount)
+    of_one, of_other = (
+        _deviance(amount[is_known], each.predicted[is_known], each.objective) for each in (one, other)
+    )
+    return paired_difference(of_other, of_one, cluster[is_known], n_boot=200, confidence=0.6827).low > 0
 
 
 def _levelled(predicted: Float64, amount: Float64) -> tuple[Float64, float]:

@@ -33,7 +33,8 @@ class CustomerWorth:
     ----------
     rows : (m,) positions of the mature examples; money : (m,) what they brought, 0 for most.
     amounts : out of fold, positions within `rows`; None where the history is too short.
-    total : promised out of fold, before the level was corrected, against came.
+    total : promised out of fold, before the level was corrected, against came; where the recipe is a multiple of the
+        expected value, the expected value against what came over the longer horizon.
     is_forward : whether the folds rolled forward in time; else they are whole accounts of the same period.
     """
 
@@ -47,9 +48,14 @@ class CustomerWorth:
 
 def judge_customers(
     project: Project, dataset: Dataset, tables: Tables, examples: Examples, catalogue: Catalogue,
-    evaluation: Evaluation,
+    evaluation: Evaluation, expected: Float64,
 ) -> CustomerWorth | None:  # fmt: skip
-    """The recipe of customer value, and how its total came out, out of fold; None if it is not asked for."""
+    """The recipe of customer value, and how its total came out, out of fold; None if it is not asked for.
+
+    Parameters
+    ----------
+    expected : (examples,) expected value within the target's horizon, out of fold; NaN where there is none.
+    """
     asked, target = project.value, project.target
     if asked.customer_horizon is None:
         return None
@@ -85,6 +91,7 @@ def judge_customers(
         evaluation.model,
         "tweedie",
         may_have_trees=has_trees,
+        given=expected[rows],
     )
     if len(found.rows) == 0:
         return _nothing(_too_short(dataset, end - reach, len(rows), horizon))
@@ -92,7 +99,8 @@ def judge_customers(
         "out of fold", found.predicted / found.factor, money[found.rows], longer.cluster[found.rows],
         np.ones(evaluation.model.bootstrap), evaluation.model.seed,
     )  # fmt: skip
-    words = _words(total, horizon, asked.customer_of, is_forward=is_forward, has_trees=found.rounds > 0)
+    whose = f"Customer value (all wins of the {asked.customer_of} within {horizon})"
+    words = _words_of_multiple(total, whose) if found.is_given else _words(total, whose, found, is_forward)
     return CustomerWorth(rows, money, found, total, is_forward, (words,))
 
 
@@ -116,18 +124,26 @@ def _too_short(dataset: Dataset, latest: int, n_mature: int, horizon: str) -> st
     )
 
 
-def _words(total: TotalFigures, horizon: str, whose: str, *, is_forward: bool, has_trees: bool) -> str:
+def _words(total: TotalFigures, whose: str, amounts: AmountsOutOfFold, is_forward: bool) -> str:
     how = (
         "on later rows than those it was fitted on" if is_forward else "on other accounts of the same period"
     )
     mean = (
         ""
-        if has_trees
+        if amounts.rounds > 0
         else " It is the plain mean: nothing told large ones from small ones, or wins are too few."
     )
     ratio = total.ratio
     return (
-        f"Customer value (all wins of the {whose} within {horizon}), judged {how}, promised {ratio.value:.2f} for each "
-        f"that came ({ratio.low:.2f} to {ratio.high:.2f}), over {total.rows:,} rows, {total.wins:,} with money; the "
-        f"level was corrected by that.{mean}"
+        f"{whose}, judged {how}, promised {ratio.value:.2f} for each that came ({ratio.low:.2f} to {ratio.high:.2f}), "
+        f"over {total.rows:,} rows, {total.wins:,} with money; the level was corrected by that.{mean}"
+    )
+
+
+def _words_of_multiple(total: TotalFigures, whose: str) -> str:
+    ratio = total.ratio
+    return (
+        f"{whose} is {1 / ratio.value:.2f} times the expected value ({1 / ratio.high:.2f} to {1 / ratio.low:.2f}), "
+        f"found on {total.rows:,} rows that the models had not seen, {total.wins:,} with money: no model of its own "
+        "was clearly better."
     )

@@ -16,7 +16,7 @@ from features.errors import InputError
 from models.bundle import Bundle
 from models.evaluation import Evaluation, Examples
 from models.intervals import Interval
-from models.value import AmountsOutOfFold, amounts_out_of_fold, fit_amounts
+from models.value import AmountModel, AmountsOutOfFold, amounts_out_of_fold, fit_amounts
 from models.value_totals import TotalFigures, level_draws, money_found, open_total, total_of
 from pipeline.config import Project
 from pipeline.customer_value import CustomerWorth, judge_customers
@@ -130,6 +130,8 @@ def judge_value(
     past, past_money = _past_expected(dataset, evaluation, amounts), np.nan_to_num(money[amounts.rows])
     cluster, n_boot, seed = dataset.timeline.cluster, model.bootstrap, model.seed
     levels = level_draws(past, past_money, cluster[amounts.rows], n_boot, seed + 1)
+    unseen = np.full(len(money), np.nan)
+    unseen[amounts.rows], unseen[test] = past, expected
     came, known = np.nan_to_num(money[test]), _known_share(dataset.y[test], money[test])
 
     def totalled(name: str, rows: NDArray[Any]) -> TotalFigures:
@@ -146,7 +148,7 @@ def judge_value(
         found=money_found(rankings, came, cluster[test], SHARES, n_boot, seed),
         lines=dict(zip(QUARTILE_BANDS, np.quantile(past, [0.75, 0.5, 0.25, 0.0]).tolist(), strict=True)),
         spread=_spread(money, amounts, won), level_sd=float(np.std(np.log(levels))),
-        customers=judge_customers(project, dataset, tables, examples, catalogue, evaluation),
+        customers=judge_customers(project, dataset, tables, examples, catalogue, evaluation, unseen),
     )  # fmt: skip
 
 
@@ -158,17 +160,19 @@ def value_parts(
     model = evaluation.model
     amount = fit_amounts(X, _usable(dataset)[0], catalogue, model, "gamma", worth.amounts.rounds)
     former = read_parts(champion.parts) if champion is not None and not project.bands.re_anchor else None
-    customers, horizon = None, project.value.customer_horizon
+    customers: AmountModel | float | None = None
     if worth.customers is not None and worth.customers.amounts is not None:
-        found = worth.customers
-        rounds, factor = found.amounts.rounds, found.amounts.factor  # type: ignore[union-attr]
-        fitted = fit_amounts(X[found.rows], found.money, catalogue, model, "tweedie", rounds)
-        customers = replace(fitted, factor=factor)
+        rows, money, found = worth.customers.rows, worth.customers.money, worth.customers.amounts
+        customers = found.factor
+        if not found.is_given:
+            fitted = fit_amounts(X[rows], money, catalogue, model, "tweedie", found.rounds)
+            customers = replace(fitted, factor=found.factor)
     return written_parts(
         ValueParts(
             amount=replace(amount, factor=worth.amounts.factor),
             lines=former.lines if former is not None else worth.lines,
-            spread=worth.spread, level_sd=worth.level_sd, customers=customers, customer_horizon=horizon,
+            spread=worth.spread, level_sd=worth.level_sd, customers=customers,
+            customer_horizon=project.value.customer_horizon,
         )
     )  # fmt: skip
 

@@ -46,29 +46,31 @@ class ValueParts:
     amount : E[amount | won within the horizon].
     lines : least expected value of each quartile band, the highest first.
     spread, level_sd : what the interval of a total is drawn from (`models.value_totals.open_total`).
-    customers : E[all amounts within `customer_horizon`], in microseconds; None where it is not known.
+    customers : E[all amounts within `customer_horizon`], in microseconds, or what the expected value is multiplied by
+        to get it; None where it is not known.
     """
 
     amount: AmountModel
     lines: dict[str, float]
     spread: Float64
     level_sd: float
-    customers: AmountModel | None = None
+    customers: AmountModel | float | None = None
     customer_horizon: int | None = None
 
 
 def written_parts(parts: ValueParts) -> dict[str, str]:
     """The files of a bundle that hold the value models: JSON and LightGBM's text."""
     customers, horizon = parts.customers, parts.customer_horizon
+    model = customers if isinstance(customers, AmountModel) else None
     head = {
         "amount": parts.amount.to_json(),
         "lines": parts.lines,
         "spread": parts.spread.tolist(),
         "level_sd": parts.level_sd,
-        "customers": None if customers is None else customers.to_json(),
+        "customers": customers if model is None else model.to_json(),
         "customer_horizon": None if horizon is None else format_duration(horizon),
     }
-    texts = {TREES: parts.amount.text, CUSTOMER_TREES: None if customers is None else customers.text}
+    texts = {TREES: parts.amount.text, CUSTOMER_TREES: None if model is None else model.text}
     found = {name: text for name, text in texts.items() if text is not None}
     return {HEAD: json.dumps(head, indent=1, sort_keys=True) + "\n", **found}
 
@@ -95,7 +97,11 @@ def _read(head: str, trees: str | None, customer_trees: str | None) -> ValuePart
             lines={str(name): float(line) for name, line in lines},
             spread=np.array(values["spread"], dtype=np.float64),
             level_sd=float(values["level_sd"]),
-            customers=None if whose is None else AmountModel.from_json(whose, customer_trees),
+            customers=AmountModel.from_json(whose, customer_trees)
+            if isinstance(whose, dict)
+            else None
+            if whose is None
+            else float(whose),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(f"{HEAD} is of an unknown shape: {error!r}; train again") from error
@@ -108,16 +114,25 @@ def value_columns(project: Project, bundle: Bundle, X: Float64, scored: Scored) 
         return {}
     amount = found.amount.predict(X)
     expected = np.asarray(scored.probability * amount)
-    customers = [None] * len(X)
-    if found.customers is not None:
-        # a sum over a longer horizon can't be less; fmax passes over an unknown chance
-        customers = np.fmax(found.customers.predict(X), expected).tolist()
     return {
-        "expected_value": [None if np.isnan(each) else each for each in expected.tolist()],
+        "expected_value": _listed(expected),
         "amount_if_won": amount.tolist(),
         "value_band": value_bands(expected, project.value, found.lines),
-        "customer_value": customers,
+        "customer_value": _listed(_customer_values(found.customers, X, expected)),
     }
+
+
+def _customer_values(customers: AmountModel | float | None, X: Float64, expected: Float64) -> Float64:
+    if customers is None:
+        return np.full(len(X), np.nan)
+    alone = customers.predict(X) if isinstance(customers, AmountModel) else customers * expected
+    return np.fmax(
+        alone, expected
+    )  # over a longer horizon it can't be less; fmax passes over an unknown chance
+
+
+def _listed(values: Float64) -> list[float | None]:
+    return [None if np.isnan(each) else each for each in values.tolist()]
 
 
 def value_bands(expected: Float64, settings: ValueSettings, lines: Mapping[str, float]) -> list[str | None]:

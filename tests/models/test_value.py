@@ -78,6 +78,61 @@ def test_too_few_wins_for_trees_keep_the_plain_mean_whatever_they_could_tell(
     assert out_of_fold(world, amount, quick, may_have_trees=False).rounds == 0
 
 
+def test_what_was_given_stands_in_for_the_mean_and_brings_its_own_level(
+    make_world: Any, quick: ModelSettings
+) -> None:
+    world = make_world(3000, seed=3)
+    amount = gamma_amounts(world, mean := planted_mean(world))
+
+    found = out_of_fold(world, amount, quick, given=mean / 4.0, may_have_trees=False)
+
+    assert (found.is_given, found.rounds) == (True, 0)
+    assert found.factor == pytest.approx(4.0, rel=0.1)
+    assert found.predicted.tolist() == (mean[found.rows] / 4.0 * found.factor).tolist()
+
+
+def test_what_was_given_is_left_where_the_mean_is_clearly_better_or_it_says_nothing(
+    make_world: Any, quick: ModelSettings
+) -> None:
+    world = make_world(3000, seed=3)
+    amount = gamma_amounts(world, mean := planted_mean(world))
+
+    turned = out_of_fold(world, amount, quick, given=1.0 / mean, may_have_trees=False)
+    unknown = out_of_fold(world, amount, quick, given=np.full(len(mean), np.nan), may_have_trees=False)
+    plain = out_of_fold(world, amount, quick, may_have_trees=False)
+
+    assert not turned.is_given
+    assert not unknown.is_given
+    assert turned.predicted.tolist() == unknown.predicted.tolist() == plain.predicted.tolist()
+
+
+def test_trees_are_taken_only_if_they_are_clearly_better_than_what_was_given(
+    make_world: Any, quick: ModelSettings
+) -> None:
+    world = make_world(6000, seed=3)
+    amount = gamma_amounts(world, mean := planted_mean(world))
+
+    kept, replaced = (out_of_fold(world, amount, quick, given=each) for each in (mean, np.ones(len(mean))))
+
+    assert (kept.is_given, kept.rounds) == (True, 0)
+    assert not replaced.is_given
+    assert replaced.rounds > 0
+
+
+def test_rows_to_which_nothing_was_given_are_left_out_of_the_comparison(
+    make_world: Any, quick: ModelSettings
+) -> None:
+    world = make_world(3000, seed=3)
+    amount = gamma_amounts(world, mean := planted_mean(world))
+    every = out_of_fold(world, amount, quick, may_have_trees=False).rows
+    given = np.where(np.arange(len(mean)) % 2 == 0, mean, np.nan)
+
+    found = out_of_fold(world, amount, quick, given=given, may_have_trees=False)
+
+    assert found.rows.tolist() == every[every % 2 == 0].tolist()
+    assert np.isfinite(found.predicted).all()
+
+
 def test_losers_and_later_amounts_do_not_reach_the_folds_before(
     make_world: Any, quick: ModelSettings
 ) -> None:

@@ -17,6 +17,7 @@ from features.builder import build_features
 from features.errors import ConfigError, InputError
 from models.bundle import load_bundle, write_bundle
 from models.settings import ValueSettings
+from models.value import AmountModel
 from pipeline.config import Project, load_project
 from pipeline.open_leads import leads_to_score, tables_for
 from pipeline.record import TrainingRecord
@@ -25,7 +26,7 @@ from pipeline.simulate import WorldSettings, amount_if_won, simulate_to_folder
 from pipeline.tables import load_tables
 from pipeline.train import train_project
 from pipeline.value import VALUE, with_amounts
-from pipeline.value_parts import read_parts, value_bands
+from pipeline.value_parts import read_parts, value_bands, written_parts
 from tests.pipeline.report_record import page_of
 
 MONEY = """
@@ -113,13 +114,33 @@ def test_a_bundle_on_disk_scores_money_to_the_same_bits_in_any_chunks(tmp_path: 
     found = found.sort_values("lead_id")
     assert found["amount_if_won"].tolist() == parts.amount.predict(X).tolist()
     assert found["expected_value"].tolist() == (found["probability"] * found["amount_if_won"]).tolist()
-    assert parts.customers is not None
+    assert isinstance(parts.customers, AmountModel)
     learned, expected = parts.customers.predict(X), found["expected_value"].to_numpy()
     assert (learned < expected).any()
     assert found["customer_value"].tolist() == np.maximum(learned, expected).tolist()
     assert (found["customer_value"] > 0).all()
     assert set(found["value_band"]) <= {"A", "B", "C", "D"}
     assert found.groupby("value_band")["expected_value"].min().is_monotonic_decreasing
+
+
+def test_customer_value_without_a_model_of_its_own_is_a_multiple_of_the_expected_value(
+    tmp_path: Path,
+) -> None:
+    _, record = trained()
+    project, bundle = changed(record.project, "score", silent_until=False), record.bundle
+    assert bundle is not None
+    learned = read_parts(bundle.parts)
+    assert learned is not None
+    of_multiple = {factor: written_parts(replace(learned, customers=factor)) for factor in (2.5, 0.5)}
+
+    found, low = (
+        scored(project, replace(bundle, parts=parts), tmp_path / f"{factor}.parquet")
+        for factor, parts in of_multiple.items()
+    )
+
+    assert "customer_value.txt" not in of_multiple[2.5]
+    assert found["customer_value"].tolist() == (2.5 * found["expected_value"]).tolist()
+    assert low["customer_value"].tolist() == low["expected_value"].tolist()  # more time can't bring less
 
 
 def test_ranking_by_value_puts_the_highest_expected_value_first_and_the_manifest_tells_their_sum(
