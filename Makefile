@@ -34,7 +34,8 @@ if command -v uv >/dev/null 2>&1; then uv pip install -q --python $(BIN)/python 
 else $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '$(1)'; fi
 endef
 
-setup: $(VENV)/.core ## Make .venv and install the pipeline
+setup: $(VENV)/.core ## Make .venv and install the pipeline; EXTRAS=tune,postgres,review for more
+	@$(if $(EXTRAS),$(call install,.[$(EXTRAS)]))
 
 $(SAMPLE)/lead-scoring.toml: | $(VENV)/.core
 	@$(RUN) simulate --leads 20000 --seed 1 -o $(SAMPLE)

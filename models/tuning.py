@@ -185,7 +185,7 @@ def _optuna() -> Any:
         import optuna
     except ImportError as error:
         raise ConfigError(
-            "model.tuning asks for a search, which needs optuna: install it with `pip install 'lead-scoring[tune]'`, "
+            "model.tuning asks for a search, which needs optuna: run `make setup EXTRAS=tune`, "
             "or set model.tuning.trials and minutes to 0."
         ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)

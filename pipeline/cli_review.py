@@ -31,7 +31,7 @@ def review(
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(
-            f"The page needs {', '.join(missing)}, not installed here. Run pip install 'lead-scoring[review]'."
+            f"The page needs {', '.join(missing)}, not installed here. Run make setup EXTRAS=review."
         )
     from pipeline.review.security import require_loopback
 

@@ -119,7 +119,7 @@ class Ledger:
         except (ModuleNotFoundError, NoSuchModuleError) as error:
             raise ConfigError(
                 f"The ledger {self.shown} needs a driver that is not installed: {error}. "
-                "Run pip install 'lead-scoring[postgres]', or keep the ledger in SQLite."
+                "Run make setup EXTRAS=postgres, or keep the ledger in SQLite."
             ) from error
 
     def prepare(self) -> None:

@@ -59,7 +59,7 @@ class SqlTables:
         except ModuleNotFoundError as error:
             raise ConfigError(
                 f"The database {self.shown} needs a driver that is not installed ({error.name}). "
-                "Run pip install 'lead-scoring[postgres]'."
+                "Run make setup EXTRAS=postgres."
             ) from error
         self._is_lost = False
         with self._faults_told("can't be reached", "Check data.url, and that the database lets you in."):

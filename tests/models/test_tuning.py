@@ -110,5 +110,5 @@ def test_without_optuna_the_cure_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
 
-    with pytest.raises(ConfigError, match=r"pip install 'lead-scoring\[tune\]'"):
+    with pytest.raises(ConfigError, match=r"make setup EXTRAS=tune"):
         searched(world, quick, trials=2)

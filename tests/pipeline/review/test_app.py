@@ -169,7 +169,7 @@ def test_review_without_its_extra_names_the_command_that_installs_it(
 
     assert isinstance(found.exception, ConfigError)
     assert "needs uvicorn" in str(found.exception)
-    assert "pip install 'lead-scoring[review]'" in str(found.exception)
+    assert "make setup EXTRAS=review" in str(found.exception)
 
 
 def test_review_serves_until_ctrl_c_and_ends_without_a_word_of_trouble(filled: Path, tmp_path: Path) -> None:
