@@ -16,7 +16,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -168,7 +168,13 @@ def _withdraw_outcomes(
     connection: Connection, run: RunToKeep, _: int, rows: Sequence[Mapping[str, Any]], __: Progress
 ) -> None:
     is_it = and_(OUTCOMES.c.lead_id == bindparam("lead"), OUTCOMES.c.ended_at == bindparam("moment"))
-    connection.execute(delete(OUTCOMES).where(OUTCOMES.c.project == run.project.name, is_it), rows)
+    of_project = OUTCOMES.c.project == run.project.name
+    connection.execute(delete(OUTCOMES).where(of_project, is_it, _is_not_told_later(run)), rows)
+
+
+def _is_not_told_later(run: RunToKeep) -> ColumnElement[bool]:
+    """Whether an outcome is not what a run of a later moment has said, which may have been loaded meanwhile."""
+    return OUTCOMES.c.run.not_in(select(RUNS.c.number).where(RUNS.c.as_of > run.values["as_of"]))
 
 
 def _completed(connection: Connection, number: int, facets: str) -> bool:

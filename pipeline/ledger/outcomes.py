@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Select, or_, select
 
 from features.asof import NEVER, Spells, microseconds
 from features.entities import lead_and_product
 from pipeline.ledger.facts import EndingsToTell
-from pipeline.ledger.run_before import moment_of
+from pipeline.ledger.run_before import in_microseconds, moment_of
 from pipeline.ledger.schema import OUTCOMES, RUNS, SCORES
 from pipeline.ledger.store import open_ledger
 
@@ -34,26 +34,23 @@ def endings_to_tell(found: ScoredRows, moments: Sequence[int]) -> EndingsToTell:
 
     One row for each spell that a run of the ledger looked into and that ended before this run's as_of, if a run has
     scored its lead. A lead that was opened again has several. Of accounts, whose people end each on their own: the
-    wins, and the last ending where nobody is open any more. Withdrawn are endings that the tables lack, of leads that
-    ended at another moment; what a run of a later as_of has told stays as it is.
+    wins, and the last ending where nobody is open any more. What a run of a later as_of has told stays as it is.
 
     Parameters
     ----------
     moments : microseconds of the complete runs before, rising.
     """
-    spells = found.leads.data.spells
+    spells, as_of = found.leads.data.spells, found.leads.as_of
     if spells is None or not moments:
         return EndingsToTell()
-    ended = spells.end < found.leads.as_of
+    ended = spells.end < as_of
     chosen = np.flatnonzero(ended & _was_looked_into(spells, np.array(moments)))
     if found.project.target.entity in OF_ACCOUNTS:
         chosen = chosen[(spells.is_won | _is_last_of_closed(spells, ended))[chosen]]
     rows = _named(found, spells, chosen)
-    if not rows:
-        return EndingsToTell()
     with open_ledger(found.project, is_new_allowed=True).reading() as connection:
-        new, other = _compared(connection, found.project.name, found.leads.as_of, rows)
-    return EndingsToTell(new, sorted(other - _ends_of(found, spells, {lead for lead, _ in other})))
+        new = list(_lacking(connection, found.project.name, as_of, rows)) if rows else []
+        return EndingsToTell(new, _withdrawn(connection, found, spells))
 
 
 def _was_looked_into(spells: Spells, moments: NDArray[np.int64]) -> Bools:
@@ -88,7 +85,8 @@ def _named(found: ScoredRows, spells: Spells, chosen: NDArray[np.int64]) -> list
         "is_won": outcomes["outcome"].isin(target.won).to_numpy(),
         "outcome": outcomes["outcome"].to_numpy(dtype=object),
     }
-    names = pd.DataFrame(named).drop_duplicates(["lead_id", "moment", "is_won"])
+    # of two losses at one moment the same one, in whatever order the export has them
+    names = pd.DataFrame(named).sort_values("outcome").drop_duplicates(["lead_id", "moment", "is_won"])
     told = ended.merge(names, on=["lead_id", "moment", "is_won"], how="inner")
     if found.project.target.entity == "product":
         told["lead_id"] = [lead_and_product(each)[0] for each in told["lead_id"]]
@@ -98,64 +96,90 @@ def _named(found: ScoredRows, spells: Spells, chosen: NDArray[np.int64]) -> list
     return list(zip(*columns, strict=True))
 
 
-def _compared(
+def _lacking(
     connection: Connection, project: str, as_of: int, rows: Sequence[tuple[str, int, str, bool]]
-) -> tuple[list[dict[str, Any]], set[tuple[str, datetime]]]:
-    """Rows that the ledger lacks or has otherwise, of leads that it knows; and endings it has beside these rows."""
-    new, other, left = [], set(), iter(rows)
+) -> Iterator[dict[str, Any]]:
+    """The rows that the ledger lacks or has otherwise, of leads that it knows."""
+    left, latest = iter(rows), moment_of(as_of)
     while part := list(islice(left, PART_ROWS)):
-        ends = {(row[0], moment_of(row[1])): (row[2], row[3]) for row in part}
-        told = _told(connection, project, as_of, [row[0] for row in part])
-        lacking = {key: end for key, end in ends.items() if key not in told or told[key] not in {end, None}}
-        scored = _scored(connection, project, as_of, [lead for lead, _ in lacking])
-        new += [
-            {"project": project, "lead_id": lead, "ended_at": moment, "outcome": outcome, "is_won": is_won}
-            for (lead, moment), (outcome, is_won) in lacking.items()
-            if lead in scored
+        told = connection.execute(
+            _told(project).where(OUTCOMES.c.lead_id.in_([row[0] for row in part]))
+        ).all()
+        known = {(row.lead_id, row.ended_at): (row.outcome, row.is_won) for row in told}
+        settled = {row.lead_id for row in told if row.as_of is not None and row.as_of > latest}
+        ends = [(lead, moment_of(end), (outcome, is_won)) for lead, end, outcome, is_won in part]
+        new = [each for each in ends if each[0] not in settled and known.get(each[:2]) != each[2]]
+        scored = _scored(connection, project, [lead for lead, _, _ in new], RUNS.c.as_of < latest)
+        for lead, moment, (outcome, is_won) in new:
+            if lead in scored:
+                yield {
+                    "project": project, "lead_id": lead, "ended_at": moment, "outcome": outcome, "is_won": is_won,
+                }  # fmt: skip
+
+
+def _withdrawn(connection: Connection, found: ScoredRows, spells: Spells) -> list[tuple[str, datetime]]:
+    """Endings that the ledger has and the tables, which know another one of the lead, have no more.
+
+    Not those from before the tables' first outcome: an export may go back so far only. Nor those after which a run has
+    scored the lead: it was opened again, and an export of present states has forgotten how it ended first.
+    """
+    project, as_of = found.project.name, moment_of(found.leads.as_of)
+    ids = found.leads.data.leads["lead_id"]
+    if found.project.target.entity == "product":
+        ids = ids.map(lambda each: lead_and_product(each)[0])
+    code, leads = pd.factorize(ids)
+    ended = spells.end < found.leads.as_of
+    ends = pd.DataFrame(
+        {"lead": code[spells.lead[ended]], "end": spells.end[ended], "is_won": spells.is_won[ended]}
+    )
+    first = moment_of(int(microseconds(found.tables.outcomes["occurred_at"]).min())) if len(ends) else as_of
+    asked = _told(project).where(OUTCOMES.c.ended_at >= first, OUTCOMES.c.ended_at < as_of)
+    asked = asked.where(or_(RUNS.c.as_of.is_(None), RUNS.c.as_of <= as_of))
+    gone: list[tuple[str, datetime]] = []
+    for part in connection.execution_options(yield_per=PART_ROWS).execute(asked).partitions():
+        place = pd.Index(leads).get_indexer(pd.Index([row.lead_id for row in part], dtype=object))
+        own = ends[ends["lead"].isin(place)]
+        every, wins = (
+            set(zip(each["lead"].tolist(), each["end"].tolist(), strict=True))
+            for each in (own, own[own["is_won"]])
+        )
+        has_ended = set(own["lead"].tolist())
+        gone += [
+            (row.lead_id, row.ended_at)
+            for at, row in zip(place.tolist(), part, strict=True)
+            if at in has_ended and (at, in_microseconds(row.ended_at)) not in (wins if row.is_won else every)
         ]
-        other |= {key for key, end in told.items() if key not in ends and end is not None}
-    return new, other
+    return gone if found.project.target.entity in OF_ACCOUNTS else _not_reopened(connection, project, gone)
 
 
-def _told(
-    connection: Connection, project: str, as_of: int, lead_ids: list[str]
-) -> dict[tuple[str, datetime], tuple[str, bool] | None]:
-    """How the ledger has it that the leads ended: (outcome, is_won), None where a later run has said so."""
-    asked = (
+def _not_reopened(
+    connection: Connection, project: str, gone: Sequence[tuple[str, datetime]]
+) -> list[tuple[str, datetime]]:
+    """Those of the endings after which no run has scored the lead."""
+    return [
+        (lead, moment)
+        for lead, moment in gone
+        if not _scored(connection, project, [lead], RUNS.c.as_of > moment)
+    ]
+
+
+def _told(project: str) -> Select[Any]:
+    """How the ledger has it that leads ended, with the as_of of the run that said so."""
+    return (
         select(OUTCOMES.c.lead_id, OUTCOMES.c.ended_at, OUTCOMES.c.outcome, OUTCOMES.c.is_won, RUNS.c.as_of)
         .join_from(OUTCOMES, RUNS, RUNS.c.number == OUTCOMES.c.run, isouter=True)
-        .where(OUTCOMES.c.project == project, OUTCOMES.c.lead_id.in_(lead_ids))
+        .where(OUTCOMES.c.project == project)
     )
-    latest = moment_of(as_of)
-    return {
-        (row.lead_id, row.ended_at): None
-        if row.as_of is not None and row.as_of > latest
-        else (row.outcome, row.is_won)
-        for row in connection.execute(asked)
-    }
 
 
-def _ends_of(found: ScoredRows, spells: Spells, lead_ids: set[str]) -> set[tuple[str, datetime]]:
-    """Every moment at which one of the leads ended, as the tables have it."""
-    if not lead_ids:
-        return set()
-    ids = found.leads.data.leads["lead_id"].to_numpy(dtype=object)
-    if found.project.target.entity == "product":
-        ids = np.array([lead_and_product(each)[0] for each in ids], dtype=object)
-    is_asked = np.array([each in lead_ids for each in ids], dtype=bool)[spells.lead] & (spells.end != NEVER)
-    ends = zip(ids[spells.lead[is_asked]], spells.end[is_asked].tolist(), strict=True)
-    return {(lead, moment_of(end)) for lead, end in ends}
-
-
-def _scored(connection: Connection, project: str, as_of: int, lead_ids: list[str]) -> set[str]:
-    """Those of the leads that an earlier complete run has scored."""
+def _scored(
+    connection: Connection, project: str, lead_ids: Sequence[str], when: ColumnElement[bool]
+) -> set[str]:
+    """Those of the leads that a complete run at such a moment has scored."""
     asked = (
         select(SCORES.c.lead_id)
         .join_from(SCORES, RUNS, RUNS.c.number == SCORES.c.run)
-        .where(
-            RUNS.c.project == project, RUNS.c.is_complete, RUNS.c.as_of < moment_of(as_of),
-            SCORES.c.lead_id.in_(lead_ids),
-        )
+        .where(RUNS.c.project == project, RUNS.c.is_complete, when, SCORES.c.lead_id.in_(lead_ids))
         .distinct()
-    )  # fmt: skip
+    )
     return set(connection.scalars(asked)) if lead_ids else set()

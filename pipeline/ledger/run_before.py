@@ -13,7 +13,7 @@ from pipeline.config import Project
 from pipeline.ledger.schema import RUNS, SCORES
 from pipeline.ledger.store import open_ledger
 
-__all__ = ["RunBefore", "moment_of", "run_before"]
+__all__ = ["RunBefore", "in_microseconds", "moment_of", "run_before"]
 
 PART_ROWS = 20_000
 START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -62,7 +62,7 @@ def run_before(project: Project, as_of: int) -> RunBefore | None:
         scores: dict[tuple[str, str], tuple[float, str]] = {}
         for part in connection.execution_options(yield_per=PART_ROWS).execute(of_run).partitions():
             scores.update(((lead, product), (score, band)) for lead, product, score, band in part)
-    moments = sorted({_microseconds(run.as_of) for run in runs})
+    moments = sorted({in_microseconds(run.as_of) for run in runs})
     return RunBefore(moments[-1], scores, tuple(moments))
 
 
@@ -77,5 +77,6 @@ def moment_of(microseconds: int) -> datetime:
     return START + timedelta(microseconds=microseconds)
 
 
-def _microseconds(moment: datetime) -> int:
+def in_microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 of a moment with a time zone."""
     return (moment - START) // timedelta(microseconds=1)

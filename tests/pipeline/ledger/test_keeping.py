@@ -139,6 +139,22 @@ def test_a_corrected_outcome_takes_the_place_of_the_old_one(project: Project, le
     ]  # fmt: skip
 
 
+def test_a_run_of_an_earlier_moment_that_is_loaded_later_undoes_no_correction(
+    project: Project, ledger: Ledger
+) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    ended = {"project": project.name, "lead_id": "L7", "ended_at": moment, "outcome": "won", "is_won": True}
+    lost = ended | {"outcome": "lost", "is_won": False}
+
+    for day, endings in ((9, EndingsToTell([ended])), (7, EndingsToTell([lost], [("L7", moment)]))):
+        kept(project, day, {"L1": (1.0, 0.0)}, facts=replace(RunFacts.none(1), endings=endings)).write()
+
+    with ledger.reading() as connection:
+        assert [tuple(row)[1:] for row in connection.execute(select(OUTCOMES))] == [
+            ("L7", moment, "won", True, 1)
+        ]
+
+
 def test_many_rows_are_loaded_in_parts_and_all_arrive(project: Project, ledger: Ledger) -> None:
     kept(project, 1, MANY).write()
 

@@ -182,8 +182,7 @@ def test_an_ending_whose_moment_was_corrected_is_withdrawn(project: Project, led
     add_run(ledger, project.name, 3, LEADS)
     tell(project, ledger, 1, ("L1", 4, "lost"), ("L9", 4, "lost"), ("L9", 6, "won"), ("L5", 4, "lost"))
     outcomes = [
-        outcome("L1", 6, "won"),
-        outcome("L9", 4, "lost"), outcome("L9", 5, "reopened"), outcome("L9", 6, "won"),
+        outcome("L1", 6, "won"), outcome("L9", 4, "lost"), outcome("L9", 5, "reopened"), outcome("L9", 6, "won"),
     ]  # fmt: skip
 
     found = said(project, outcomes, at=7, nights=(3,))
@@ -198,11 +197,11 @@ def test_a_run_of_an_older_moment_corrects_nothing_that_a_later_one_told(
     add_run(ledger, project.name, 3, LEADS)
     add_run(ledger, project.name, 9, LEADS)
     tell(project, ledger, 2, ("L1", 4, "won"), ("L9", 4, "won"))
-    outcomes = [outcome("L1", 4, "lost"), outcome("L9", 6, "lost")]
+    outcomes = [outcome("L1", 4, "lost"), outcome("L9", 6, "lost"), outcome("L5", 4, "lost")]
 
     found = said(project, outcomes, at=7, nights=(3,))
 
-    assert [row["lead_id"] for row in found.rows] == ["L9"]
+    assert [row["lead_id"] for row in found.rows] == ["L5"]
     assert list(found.withdrawn) == []
 
 
@@ -217,3 +216,64 @@ def test_of_lead_x_product_an_ending_of_any_product_is_no_correction(
     found = said(project, outcomes, at=7, nights=(3,), target=target)
 
     assert [(lead, day_of(moment)) for lead, moment in found.withdrawn] == [("L1", 4.5)]
+
+
+def test_an_ending_moved_back_before_any_run_looked_is_withdrawn(project: Project, ledger: Ledger) -> None:
+    add_run(ledger, project.name, 3, LEADS)
+    tell(project, ledger, 1, ("L1", 4, "lost"))
+
+    found = said(project, [outcome("L1", 2, "won")], at=7, nights=(3, 5))
+
+    assert list(found.rows) == []
+    assert [(lead, day_of(moment)) for lead, moment in found.withdrawn] == [("L1", 4.0)]
+
+
+def test_an_ending_after_which_a_run_scored_the_lead_again_stays(project: Project, ledger: Ledger) -> None:
+    add_run(ledger, project.name, 3, LEADS)
+    add_run(ledger, project.name, 6, LEADS)
+    tell(project, ledger, 1, ("L9", 4, "lost"))
+
+    found = said(project, [outcome("L5", 2, "lost"), outcome("L9", 7, "won")], at=8, nights=(3, 6))
+
+    assert [(row["lead_id"], day_of(row["ended_at"])) for row in found.rows] == [("L9", 7.0)]
+    assert list(found.withdrawn) == []
+
+
+def test_endings_from_before_the_first_outcome_of_the_export_stay(project: Project, ledger: Ledger) -> None:
+    add_run(ledger, project.name, 3, LEADS)
+    tell(project, ledger, 1, ("L1", 4, "lost"), ("L9", 4, "lost"))
+
+    found = said(project, [outcome("L1", 5, "won"), outcome("L9", 6, "won")], at=7, nights=(3,))
+
+    assert list(found.withdrawn) == []
+
+
+def test_an_ending_that_was_taken_back_altogether_stays(project: Project, ledger: Ledger) -> None:
+    add_run(ledger, project.name, 3, LEADS)
+    tell(project, ledger, 1, ("L1", 4, "lost"))
+
+    assert list(said(project, [outcome("L9", 2, "won")], at=7, nights=(3,)).withdrawn) == []
+
+
+def test_a_win_of_an_account_that_became_a_loss_is_withdrawn(project: Project, ledger: Ledger) -> None:
+    add_run(ledger, project.name, 3, {"A": 50.0})
+    target = TargetSettings(entity="account")
+    tell(project, ledger, 1, ("A", 4, "won"))
+
+    found = said(project, [outcome("L1", 4, "lost")], at=7, nights=(3,), target=target)
+    later = said(
+        project, [outcome("L1", 4, "lost"), outcome("L9", 6, "won")], at=7, nights=(3,), target=target
+    )
+
+    assert [(lead, day_of(moment)) for lead, moment in found.withdrawn] == [("A", 4.0)]
+    assert [(lead, day_of(moment)) for lead, moment in later.withdrawn] == [("A", 4.0)]
+    assert ("A", 6.0) in [(row["lead_id"], day_of(row["ended_at"])) for row in later.rows]
+
+
+def test_of_two_losses_at_one_moment_the_same_is_told_in_any_order(project: Project, ledger: Ledger) -> None:
+    add_run(ledger, project.name, 3, LEADS)
+    both = [outcome("L1", 4, "lost"), outcome("L1", 4, "disqualified")]
+
+    first, second = (told(project, each, at=7, nights=(3,)) for each in (both, both[::-1]))
+
+    assert first == second == [("L1", 4.0, "disqualified", False)]
