@@ -159,8 +159,9 @@ def _load_outcomes(
         is_other = or_(*(OUTCOMES.c[name] != added.excluded[name] for name in ("outcome", "is_won")))
         corrected = {name: added.excluded[name] for name in ("outcome", "is_won", "run")}
         key = list(OUTCOMES.primary_key)
+        is_ours = and_(is_other, _is_not_told_later(run))
         connection.execute(
-            added.on_conflict_do_update(index_elements=key, set_=corrected, where=is_other), new
+            added.on_conflict_do_update(index_elements=key, set_=corrected, where=is_ours), new
         )
 
 
