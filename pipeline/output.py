@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from features.errors import OutputError
+from features.errors import LockedError, OutputError
 
 __all__ = [
     "OPTIONAL",
@@ -186,19 +187,22 @@ def publish(
 
     Raises
     ------
+    LockedError
+        If another process is publishing to the same output; nothing was written.
     OutputError
-        If anything can't be written; what stood there before stays.
+        If anything can't be written; what stood there before stays, but for a failure between two renames: then the
+        manifest is missing.
     """
     files: dict[Path, Callable[[Path], None]] = {
         output: partial(_write_table, table, top_reasons, output.suffix == ".csv"),
         beside(output, "not_open.csv"): partial(_write_frame, pd.DataFrame({"lead_id": list(not_open)})),
         beside(output, "quarantine.csv"): partial(_write_frame, quarantine),
     }
-    manifest_path = beside(output, "manifest.json")
+    manifest_path, is_whole = beside(output, "manifest.json"), True
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         _refuse_folders([*files, manifest_path])
-        with _staged([*files, manifest_path]) as staged:
+        with _held(output), _staged([*files, manifest_path]) as staged:
             for path, write in files.items():
                 write(staged[path])
             digests = {path.name: _digest(staged[path]) for path in files}
@@ -208,13 +212,13 @@ def publish(
                 _flush(temporary)
             if record is not None:
                 record()
+            is_whole = False
             manifest_path.unlink(missing_ok=True)
             for path in [*files, manifest_path]:
                 staged[path].replace(path)
     except OSError as error:
-        raise OutputError(
-            f"The scores could not be written to {output}: {error}. The old output stands."
-        ) from error
+        stands = "The old output stands." if is_whole else "Files may be of two runs: score again."
+        raise OutputError(f"The scores could not be written to {output}: {error}. {stands}") from error
     return manifest_path
 
 
@@ -226,6 +230,36 @@ def files_of(output: Path) -> list[Path]:
 def beside(output: Path, ending: str) -> Path:
     """A file beside the output: scores.parquet -> scores.manifest.json."""
     return output.with_name(f"{output.stem}.{ending}")
+
+
+@contextmanager
+def _held(output: Path) -> Iterator[None]:
+    """Keep other processes from publishing to the same output; the system lets go of it when a process dies."""
+    path = output.with_name(f".{output.name}.lock")
+    while True:
+        held = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(held)
+            raise LockedError(
+                f"Another process is writing {output}. Nothing was written; score again when it is through."
+            ) from error
+        if _is_at(path, held):
+            break
+        os.close(held)  # the process before took its file away meanwhile
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(held)
+
+
+def _is_at(path: Path, held: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(held), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

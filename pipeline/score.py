@@ -23,7 +23,7 @@ from pipeline.companions import join_companions
 from pipeline.config import Project
 from pipeline.dataset import check_quarantine
 from pipeline.ledger.facts import before_of, trend_of
-from pipeline.ledger.keeping import check_ledger, run_to_keep
+from pipeline.ledger.keeping import check_ledger, forgotten_so_far, run_to_keep
 from pipeline.open_leads import OpenLeads, leads_to_score, scored_chunks, tables_for
 from pipeline.optional_columns import optional_columns
 from pipeline.output import SCHEMA_VERSION, ScoreRows, beside, files_of, publish, scores_table
@@ -77,7 +77,8 @@ class ScoreRun:
 class ScoredRows:
     """Open leads scored, before anything is written.
 
-    `companions` are those of the project's targets, `overrides` what the manifest says of overrides.
+    `companions` are those of the project's targets, `overrides` what the manifest says of overrides, `forgotten` how
+    many leads the ledger had forgotten before the tables were read.
     """
 
     project: Project
@@ -89,6 +90,7 @@ class ScoredRows:
     warnings: list[str]
     companions: dict[str, ScoredRows] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)
+    forgotten: int = 0
 
 
 def score_project(
@@ -155,6 +157,7 @@ def score_rows(project: Project, bundle: Bundle, as_of: pd.Timestamp | None, tel
     QuarantineLimitError, InputError
         As `score_project`.
     """
+    forgotten = forgotten_so_far(project)
     tables = tables_for(project, bundle, tell)
     quarantined = check_quarantine(project, tables)
     leads = leads_to_score(tables, bundle, project, as_of)
@@ -178,7 +181,9 @@ def score_rows(project: Project, bundle: Bundle, as_of: pd.Timestamp | None, tel
     warnings += stale_warning(leads.as_of, tables)
     warnings += value_warnings(project, bundle)
     warnings += unseen_warnings(unseen, len(rows.lead_id), bundle, project)
-    return ScoredRows(project, bundle, tables, leads, rows, quarantined, warnings, overrides=beside_scores)
+    return ScoredRows(
+        project, bundle, tables, leads, rows, quarantined, warnings, overrides=beside_scores, forgotten=forgotten
+    )  # fmt: skip
 
 
 def _refuse_lost_rows(found: ScoredRows) -> None:

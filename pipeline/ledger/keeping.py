@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.run_before import RunBefore
     from pipeline.score import ScoredRows
 
-__all__ = ["RunToKeep", "check_ledger", "run_to_keep"]
+__all__ = ["RunToKeep", "check_ledger", "forgotten_so_far", "run_to_keep"]
 
 NUMBERS = ("probability", "score", "expected_value", "base_score")
 OF_MANIFEST = ("model_version", "rows_in", "scored", "not_open", "quarantined")
@@ -49,6 +49,7 @@ class RunToKeep:
     table : the output, in call order.
     contributions : (rows, groups) signed points of each reason group, in the order of the table.
     facts : what was known beside the figures, in the order of the table.
+    forgotten : how many leads the ledger had forgotten before the tables were read.
     """
 
     project: Project
@@ -56,6 +57,7 @@ class RunToKeep:
     table: pa.Table
     contributions: Float64
     facts: RunFacts
+    forgotten: int = 0
 
     @property
     def run_id(self) -> str:
@@ -97,6 +99,17 @@ def check_ledger(project: Project) -> None:
         open_ledger(project, is_new_allowed=True)
 
 
+def forgotten_so_far(project: Project) -> int:
+    """How many leads the project's ledger was told to forget; 0 without a ledger."""
+    if project.ledger.url is None:
+        return 0
+    from pipeline.ledger.loading import count_erasures
+    from pipeline.ledger.store import open_ledger
+
+    with open_ledger(project, is_new_allowed=True).reading() as connection:
+        return count_erasures(connection)
+
+
 def run_to_keep(
     found: ScoredRows, table: pa.Table, manifest: Mapping[str, Any], before: RunBefore | None
 ) -> RunToKeep | None:
@@ -127,7 +140,7 @@ def run_to_keep(
         "anchors": facts.anchors, "event_watermark": facts.event_watermark, "manifest": _compact(known),
         "run_id": _run_id(project, manifest, table, contributions, facts),
     }  # fmt: skip
-    return RunToKeep(project, values, table, contributions, facts)
+    return RunToKeep(project, values, table, contributions, facts, found.forgotten)
 
 
 def _without_ids(found: ScoredRows) -> list[str]:

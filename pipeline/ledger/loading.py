@@ -16,23 +16,38 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from features.errors import OutputError
 from pipeline.ledger.copying import add_ready, ready_rows
 from pipeline.ledger.queue import count_facets
-from pipeline.ledger.schema import DETAILS, LOADING, OUTCOMES, RUNS, SCORES
+from pipeline.ledger.schema import DETAILS, ERASURES, LOADING, OUTCOMES, RUNS, SCORES
 
 if TYPE_CHECKING:
     from pipeline.ledger.keeping import RunToKeep
     from pipeline.ledger.store import Ledger
 
-__all__ = ["load_rows", "load_run", "withhold"]
+__all__ = ["count_erasures", "load_rows", "load_run", "withhold"]
 
 PART_ROWS = 2_000  # about a tenth of a second
 PAUSE_SECONDS = 0.015  # between the parts on SQLite, where another writer asks all the time
 CHUNK_ROWS = 5_000
+FORGET_LOCK = 7_305_882  # any number of our own
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,8 @@ def load_run(ledger: Ledger, run: RunToKeep) -> bool:
     Raises
     ------
     OutputError
-        If the database can't be written; what is loaded stays, unseen by readers, and is gone on with.
+        If the database can't be written; what is loaded stays, unseen by readers, and is gone on with. If a lead was
+        forgotten while the run was scored: it may be in there.
     """
     with ledger.writing_in_parts() as connection:
         number = _begun(connection, run)
@@ -84,6 +100,7 @@ def load_rows(connection: Connection, table: Table, rows: Iterable[Mapping[str, 
 
 def withhold(connection: Connection, projects: Sequence[str], lead_id: str) -> int:
     """Let the runs that are being loaded leave a lead out from now on; how many they are."""
+    _take_turns(connection)
     runs = select(RUNS.c.number, RUNS.c.run_id).where(
         RUNS.c.project.in_(projects), RUNS.c.is_complete.is_(False)
     )
@@ -100,8 +117,10 @@ def _begun(connection: Connection, run: RunToKeep) -> int | None:
     """Number of the run, whose row is added if it is not there yet; None if it is complete."""
     asked = select(RUNS.c.number, RUNS.c.is_complete).where(RUNS.c.run_id == run.run_id)
     with connection.begin():
+        _take_turns(connection)
         found = connection.execute(asked).one_or_none()
         if found is None:
+            _refuse_forgotten(connection, run)
             try:
                 with connection.begin_nested():
                     values = {**run.values, "is_complete": False, "recorded_at": datetime.now(UTC)}
@@ -112,6 +131,25 @@ def _begun(connection: Connection, run: RunToKeep) -> int | None:
             except IntegrityError:  # another process was faster; its transaction is through
                 found = connection.execute(asked).one()
     return None if found.is_complete else int(found.number)
+
+
+def count_erasures(connection: Connection) -> int:
+    """How many leads the ledger was told to forget, of whatever project."""
+    return connection.scalar(select(func.count()).select_from(ERASURES)) or 0
+
+
+def _refuse_forgotten(connection: Connection, run: RunToKeep) -> None:
+    if count_erasures(connection) > run.forgotten:
+        raise OutputError(
+            "A lead was forgotten while this run was being scored, which may still hold it. Nothing was published; score "
+            "again."
+        )
+
+
+def _take_turns(connection: Connection) -> None:
+    """Forgetting a lead and beginning a run come one after the other; on SQLite all writers do."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": FORGET_LOCK})
 
 
 def _progress(connection: Connection, number: int) -> Progress | None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.contracts import empty_quarantine
-from features.errors import OutputError
+from features.errors import LockedError, OutputError
 from pipeline.output import SCHEMA, ScoreRows, files_of, publish, scores_table
 
 NOON = np.datetime64("2026-01-01T12:00:00", "us")
@@ -113,6 +113,52 @@ def test_a_folder_in_the_way_of_any_file_leaves_the_old_output_whole(tmp_path: P
         _publish(output, scores_table(_rows(z=0.9), NOON, "v2"))
 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_two_that_publish_to_one_output_at_once_do_not_mix_their_files(tmp_path: Path) -> None:
+    output = tmp_path / "s.parquet"
+    first, second, gone = (scores_table(_rows(**{name: 0.5}), NOON, name) for name in "abc")
+    _publish(output, gone)
+
+    def meanwhile() -> None:
+        with pytest.raises(
+            LockedError, match=r"Another process is writing .*s\.parquet\. Nothing was written"
+        ):
+            _publish(output, second)
+
+    publish(output, first, 3, [], pd.DataFrame(), {}, meanwhile)
+
+    assert pd.read_parquet(output)["lead_id"].tolist() == ["a"]
+    assert sorted(tmp_path.iterdir()) == sorted(files_of(output))
+    _publish(output, second)
+    assert pd.read_parquet(output)["lead_id"].tolist() == ["b"]
+
+
+def test_a_lock_left_by_a_dead_process_holds_nobody_up(tmp_path: Path) -> None:
+    (tmp_path / ".s.parquet.lock").touch()
+
+    _publish(tmp_path / "s.parquet", scores_table(_rows(a=0.5), NOON, "v1"))
+
+    assert not (tmp_path / ".s.parquet.lock").exists()
+
+
+def test_a_failure_between_two_renames_says_that_files_may_be_of_two_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "s.parquet"
+    _publish(output, scores_table(_rows(a=0.5), NOON, "v1"))
+    replace = Path.replace
+
+    def fails(self: Path, target: Path) -> Path:
+        if Path(target).name == "s.quarantine.csv":
+            raise OSError("the disk is gone")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises(OutputError, match="Files may be of two runs: score again"):
+        _publish(output, scores_table(_rows(z=0.9), NOON, "v2"))
+
+    assert not (tmp_path / "s.manifest.json").exists()
 
 
 def test_the_old_manifest_goes_first_and_the_new_one_comes_last(

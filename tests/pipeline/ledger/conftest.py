@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 
 from pipeline.config import ROOT, Project
 from pipeline.ledger.facts import RunFacts
-from pipeline.ledger.keeping import RunToKeep
+from pipeline.ledger.keeping import RunToKeep, forgotten_so_far
 from pipeline.ledger.store import Ledger, open_ledger
 from pipeline.output import ScoreRows, scores_table
 from tests.pipeline.postgres import Server
@@ -88,7 +88,7 @@ def kept(
     }  # fmt: skip
     place = {lead: row for row, lead in enumerate(leads)}
     order = [place[lead] for lead in table.column("lead_id").to_pylist()]
-    return RunToKeep(project, values, table, points[order], known)
+    return RunToKeep(project, values, table, points[order], known, forgotten_so_far(project))
 
 
 def breaks_off(run: RunToKeep, after: int) -> RunToKeep:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select
 
-from features.errors import InputError
+from features.errors import InputError, OutputError
 from pipeline.config import Project
 from pipeline.ledger import loading, store
 from pipeline.ledger.erasing import forget, hashed_id
@@ -112,6 +112,27 @@ def test_a_lead_that_is_forgotten_while_a_run_is_half_loaded_does_not_come_back(
     assert left == [(run, lead) for run in (1, 2) for lead in "ACE"]
     assert wide == [(run, rank) for run in (1, 2) for rank in (1, 3, 5)]
     assert (outcomes, marks) == (["F"], [])
+
+
+def test_a_lead_that_is_forgotten_while_a_run_is_scored_does_not_come_back_with_it(
+    project: Project, ledger: Ledger
+) -> None:
+    leads = {"A": (50.0, 0.0), "B": (40.0, 0.0)}
+    kept(project, 1, leads).write()
+    scored_before = kept(project, 2, leads)
+
+    forget(ledger, [project.name], "A", "asked", "dpo")
+
+    with pytest.raises(
+        OutputError, match=r"A lead was forgotten while this run was being scored.* score again"
+    ):
+        scored_before.write()
+    assert kept(project, 2, {"B": (40.0, 0.0)}, run_id="b" * 64).write() is True
+    with ledger.reading() as connection:
+        assert sorted(connection.execute(select(SCORES.c.run, SCORES.c.lead_id)).all()) == [
+            (1, "B"),
+            (2, "B"),
+        ]
 
 
 def test_who_is_not_yet_in_a_half_loaded_run_is_told_to_ask_again(
