@@ -154,8 +154,14 @@ class _CsvSheet:
         body = text.removeprefix("\ufeff")
         first = next((line for line in body.splitlines() if line.strip(" ,;\t") and line[0] != "#"), "")
         mark = max(",;\t", key=first.count)
-        reader = csv.reader(io.StringIO(body), delimiter=mark, skipinitialspace=True)
-        found = [(reader.line_num, [" ".join(cell.split()) for cell in cells]) for cells in reader]
+        reader = csv.reader(io.StringIO(body), delimiter=mark, skipinitialspace=True, strict=True)
+        try:
+            found = [(reader.line_num, [" ".join(cell.split()) for cell in cells]) for cells in reader]
+        except csv.Error as error:
+            raise ConfigError(
+                f"The points sheet {self.name} can't be read beyond line {reader.line_num}: {error}. Look for a quote "
+                "that is not closed."
+            ) from error
         kept = [(number, cells) for number, cells in found if any(cells) and not cells[0].startswith("#")]
         if not kept:
             raise ConfigError(f"The points sheet {self.name} is empty; its first line names the columns.")

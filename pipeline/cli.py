@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -255,6 +257,10 @@ def _run(command: Callable[[], None]) -> int:
     return 0
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a signal handler
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """Run the command line; a known error prints its message and sets the exit code."""
     # idle worker threads must sleep: spinning ones slow a busy machine many times over
@@ -262,4 +268,6 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a sign the console has no place for must not end the work
+    # a stop by the system ends the work as Ctrl-C does: what lies under temporary names is taken away
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(_run(lambda: app(prog_name="lead-scoring")))

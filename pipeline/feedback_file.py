@@ -134,7 +134,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """(first line, cells by column) of each row that is not blank."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
+            reader = csv.reader(file, strict=True)
             names = next(reader, [])
             _refuse_header(path, names)
             last = reader.line_num

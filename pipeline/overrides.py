@@ -240,8 +240,16 @@ def _cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             f"The file of overrides {path} can't be read: {error}. overrides.file is a path against the folder of "
             "the project file; write the file as CSV in UTF-8."
         ) from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="(beyond the header)", restval="")
-    names = reader.fieldnames or []
+    reader = csv.DictReader(
+        io.StringIO(text, newline=""), restkey="(beyond the header)", restval="", strict=True
+    )
+    try:
+        names, rows = reader.fieldnames or [], [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise InputError(
+            f"The file of overrides {path} can't be read beyond line {reader.line_num}: {error}. Nothing was applied. "
+            "Look for a quote that is not closed."
+        ) from error
     lost = [name for name in COLUMNS if name not in names]
     if lost or not set(OWNERS) & set(names):
         wanted = f"{', '.join(COLUMNS)} and lead_id or account_id"
@@ -249,8 +257,8 @@ def _cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             f"The file of overrides {path} needs the columns {wanted}, separated by commas; its first line is "
             f"{','.join(names)!r}."
         )
-    for row in reader:
-        yield reader.line_num, {name: str(value).strip() for name, value in row.items()}
+    for line, row in rows:
+        yield line, {name: str(value).strip() for name, value in row.items()}
 
 
 def _decision(cells: dict[str, str], known: dict[str, set[str]]) -> Listed:

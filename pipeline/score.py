@@ -119,6 +119,7 @@ def score_project(
     check_ledger(project)
     found = score_rows(project, bundle, as_of, tell)
     parts, lost = _scored_companions(project, companions or {}, as_of, tell)
+    _refuse_other_export(found, parts)
     found.warnings += [f"target {name} was not scored: {why}" for name, why in lost.items()]
     join_companions(found, parts)
     for part in (found, *parts.values()):
@@ -147,6 +148,18 @@ def _scored_companions(
         except LeadScoringError as error:
             lost[name] = str(error)
     return parts, lost
+
+
+def _refuse_other_export(found: ScoredRows, parts: dict[str, ScoredRows]) -> None:
+    """Refuse targets that read other files than the leads did; a database is read in one state."""
+    files, own = {path.name for path in input_files(found.project)}, found.tables.digests
+    for name, part in parts.items():
+        other = [file for file, sha in part.tables.digests.items() if file in files and own.get(file) != sha]
+        if other:
+            raise InputError(
+                f"{', '.join(other)} changed after the leads were scored and before the target {name} was: the scores "
+                "would be of two exports. Nothing was published; score again when the export is complete."
+            )
 
 
 def score_rows(project: Project, bundle: Bundle, as_of: pd.Timestamp | None, tell: Tell) -> ScoredRows:

@@ -141,8 +141,8 @@ def count_erasures(connection: Connection) -> int:
 def _refuse_forgotten(connection: Connection, run: RunToKeep) -> None:
     if count_erasures(connection) > run.forgotten:
         raise OutputError(
-            "A lead was forgotten while this run was being scored, which may still hold it. Nothing was published; score "
-            "again."
+            "A lead was forgotten while this run was being scored, which may still hold it. Nothing was published; "
+            "score again."
         )
 
 

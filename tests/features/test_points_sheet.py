@@ -152,6 +152,7 @@ def test_unknown_columns_are_named_with_the_nearest() -> None:
     [
         ("", "a.csv", "is empty"), ("event,points\n", "a.csv", "no line below its first"),
         ("x", "a.xlsx", "must end in .csv or .toml"), ("rules = 3", "a.toml", "must hold \\[\\[rules\\]\\]"),
+        ('role,value,points\n,"PM,10\n,Director,5\n', "points.csv", "unexpected end of data.* not closed"),
         ("rules = [", "a.toml", "can't be read as TOML"), ("rules = []", "a.toml", "at least one"),
         ("mql = 3\n[[rules]]\nevent = 'a'", "a.toml", "nothing else"),
     ],

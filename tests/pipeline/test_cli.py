@@ -306,6 +306,30 @@ def test_a_neighbour_that_cannot_be_replaced_leaves_the_old_output_whole(crm: Cr
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
+def test_a_scoring_that_the_system_stops_leaves_nothing_under_temporary_names(
+    crm: Crm, tmp_path: Path
+) -> None:
+    stopped = (
+        "import os, signal, pipeline.output as output\n"
+        "output._flush = lambda _: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "from pipeline.cli import main\nmain()"
+    )
+    arguments = [
+        "score",
+        "-p",
+        str(crm.project),
+        "--bundle",
+        str(crm.bundle),
+        "-o",
+        str(tmp_path / "scores.csv"),
+    ]
+
+    done = subprocess.run([sys.executable, "-c", stopped, *arguments], capture_output=True, check=False)
+
+    assert done.returncode == 143
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_missing_tables_are_all_named_at_once(crm: Crm, tmp_path: Path) -> None:
     run = run_command("check", "-p", crm.project, "--data", tmp_path, "--json")
 

@@ -176,6 +176,8 @@ def test_later_events_change_no_override(tmp_path: Path) -> None:
         ("L1,,hold,Kim,why,31.03.2026\n", "until is '31.03.2026', expected a day such as 2026-03-31"),
         ("L1,,raise,Kim,why,\n", "the action 'raise' needs a day `until`"),
         ("L1,,raise,Kim,why,and so on,2026-03-31\n", "more cells than the header"),
+        ('L1,,disqualify,Kim,"no budget,\nL2,,hold,Kim,why,2026-03-31\n', "unexpected end of data.* not closed"),
+        ('L1,,disqualify,Kim,"' + 200_000 * "a" + '",\n', "field larger than field limit"),
     ],
 )  # fmt: skip
 def test_bad_rows_are_refused_with_their_number_and_the_first_one(

@@ -16,7 +16,7 @@ import pytest
 
 from features.asof import microseconds, open_examples
 from features.builder import build_features
-from features.errors import BundleError, ConfigError, NoModelError
+from features.errors import BundleError, ConfigError, InputError, NoModelError
 from features.prepare import prepare
 from models.bundle import load_bundle
 from pipeline.changes import changes
@@ -239,6 +239,30 @@ def test_a_target_whose_champion_is_damaged_leaves_the_leads_scores_alone(sold: 
     assert "another content" in run.not_scored["accounts"]
     found = pq.read_table(output).to_pandas()
     assert found["probability"].tolist() == sold.table("scores")["probability"].tolist()
+
+
+def test_targets_are_refused_whose_files_changed_after_the_leads_were_scored(
+    sold: Sold, tmp_path: Path
+) -> None:
+    project, output = load_project(sold.project), tmp_path / "scores.parquet"
+    of_leads, of_accounts = (
+        load_bundle(Path(each["bundle"])) for each in (sold.trained, sold.trained["targets"]["accounts"])
+    )
+    assert project.data.events is not None
+    events = project.table_path(project.data.events)
+    before = events.read_bytes()
+
+    def replaced(words: str) -> None:
+        if words == "scoring accounts":
+            pq.write_table(pq.read_table(events).slice(0, 1_000), events)
+
+    try:
+        with pytest.raises(InputError, match=r"events.parquet changed after the leads were scored"):
+            score_project(project, of_leads, output, None, replaced, {"accounts": of_accounts})
+    finally:
+        events.write_bytes(before)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_changed_an_accounts_score_adds_up_though_its_people_come_and_go(sold: Sold) -> None:
