@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,7 @@ __all__ = ["count_erasures", "load_rows", "load_run", "withhold"]
 PART_ROWS = 2_000  # about a tenth of a second
 PAUSE_SECONDS = 0.015  # between the parts on SQLite, where another writer asks all the time
 CHUNK_ROWS = 5_000
+ABANDONED = timedelta(days=7)
 FORGET_LOCK = 7_305_882  # any number of our own
 
 
@@ -86,10 +87,12 @@ def load_run(ledger: Ledger, run: RunToKeep) -> bool:
                         load(connection, run, number, chunk, progress)
                 time.sleep(pause)
         if progress is None:
-            return False
+            return _completed_by_another(connection, number)
         with ledger.reading() as reader:  # two passes over the rows, while nobody waits
             facets = count_facets(reader, number, run.values["as_of"]).to_json()
-        return _completed(connection, number, facets)
+        is_first = _completed(connection, number, facets)
+        _sweep(connection, run.project.name, pause)
+        return is_first
 
 
 def load_rows(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -224,6 +227,44 @@ def _completed(connection: Connection, number: int, facets: str) -> bool:
         shown = {"is_complete": True, "facets": facets, "recorded_at": datetime.now(UTC)}
         connection.execute(update(RUNS).where(RUNS.c.number == number).values(shown))
         connection.execute(delete(LOADING).where(LOADING.c.run == number))
+    return True
+
+
+def _completed_by_another(connection: Connection, number: int) -> bool:
+    with connection.begin():
+        if connection.scalar(select(RUNS.c.is_complete).where(RUNS.c.number == number)):
+            return False
+    raise OutputError(
+        "This run was begun over a week ago, and swept away while it was gone on with. Score again."
+    )
+
+
+def _sweep(connection: Connection, project: str, pause: float) -> None:
+    """Take away what killed runs have left that nobody went on with for a week."""
+    is_left = and_(RUNS.c.is_complete.is_(False), RUNS.c.recorded_at < datetime.now(UTC) - ABANDONED)
+    with connection.begin():
+        left = connection.scalars(select(RUNS.c.number).where(RUNS.c.project == project, is_left)).all()
+    for number in left:
+        with connection.begin():
+            _progress(connection, number)  # waits for whoever goes on with it just now
+            renamed = update(RUNS).where(RUNS.c.number == number, is_left).values(run_id=f"swept {number}")
+            if connection.execute(renamed).rowcount == 0:
+                continue
+            connection.execute(delete(LOADING).where(LOADING.c.run == number))
+        while _part_swept(connection, number):
+            time.sleep(pause)
+
+
+def _part_swept(connection: Connection, number: int) -> bool:
+    """Delete the last part of a run; without any the run itself, and False."""
+    with connection.begin():
+        last = connection.scalar(select(func.max(SCORES.c.rank)).where(SCORES.c.run == number))
+        if last is None:
+            connection.execute(delete(OUTCOMES).where(OUTCOMES.c.run == number))
+            connection.execute(delete(RUNS).where(RUNS.c.number == number))
+            return False
+        for table in (DETAILS, SCORES):
+            connection.execute(delete(table).where(table.c.run == number, table.c.rank > last - PART_ROWS))
     return True
 
 

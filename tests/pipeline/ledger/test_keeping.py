@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -15,12 +15,14 @@ from sqlalchemy import func, select
 
 from features.errors import InputError, OutputError
 from pipeline.config import Project
+from pipeline.ledger import loading
 from pipeline.ledger.facts import FACT_COLUMNS, EndingsToTell, RunFacts
+from pipeline.ledger.keeping import RunToKeep
 from pipeline.ledger.reading import history, list_runs
-from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES
+from pipeline.ledger.schema import DETAILS, LOADING, OUTCOMES, RUNS, SCORES
 from pipeline.ledger.store import Ledger
 from pipeline.output import publish
-from tests.pipeline.ledger.conftest import GROUPS, kept
+from tests.pipeline.ledger.conftest import GROUPS, breaks_off, kept
 
 MANY = {f"L{number:05d}": (number % 90 - 40.0, 5.0) for number in range(12_000)}
 
@@ -233,3 +235,47 @@ def test_what_can_t_be_written_to_disk_is_not_recorded(tmp_path: Path) -> None:
         )  # fmt: skip
 
     assert said == []
+
+
+def test_what_a_killed_run_left_is_swept_away_after_a_week(
+    project: Project, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "PART_ROWS", 2)
+    leads = dict.fromkeys("ABCDE", (1.0, 0.0))
+    for day in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            breaks_off(kept(project, day, leads), 4).write()
+    with ledger.writing() as connection:
+        connection.execute(
+            RUNS.update().where(RUNS.c.number == 1).values(recorded_at=datetime.now(UTC) - timedelta(days=8))
+        )
+
+    kept(project, 3, leads).write()
+
+    with ledger.reading() as connection:
+        found = connection.execute(select(RUNS.c.number, RUNS.c.is_complete).order_by(RUNS.c.number)).all()
+        rows = [
+            list(connection.scalars(select(table.c.run).distinct().order_by(table.c.run)))
+            for table in (SCORES, DETAILS, LOADING)
+        ]
+    assert found == [(2, False), (3, True)]
+    assert rows == [[2, 3], [2, 3], [2]]
+    assert kept(project, 1, leads).write() is True  # from the beginning
+    assert kept(project, 2, leads).write() is True  # from where it stood
+
+
+def test_a_run_swept_away_under_a_process_that_goes_on_with_it_is_refused(
+    project: Project, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "PART_ROWS", 2)
+    run = kept(project, 1, dict.fromkeys("ABCDE", (1.0, 0.0)))
+
+    class Swept(RunToKeep):
+        def part(self, number: int, start: int, n: int) -> tuple[pa.Table, pa.Table]:
+            if start == 2:
+                with ledger.writing() as connection:
+                    connection.execute(LOADING.delete())
+            return super().part(number, start, n)
+
+    with pytest.raises(OutputError, match=r"swept away while it was gone on with\. Score again"):
+        Swept(**vars(run)).write()
