@@ -11,7 +11,6 @@ from pipeline.report_figures import Row, Table, formed, sized
 
 __all__ = ["answers_of_sales", "feedback_section"]
 
-MOST_ROWS = 5_000_000  # scores looked at: some seconds
 UNKNOWN_BAND = "before any score"
 
 
@@ -30,7 +29,7 @@ def answers_of_sales(project: Project) -> dict[str, Any] | None:
             summary = feedback_summary(connection, project.name)
             if not summary["answers"]:
                 return None
-            return {"summary": summary, "share": worked_share(connection, project.name, MOST_ROWS)}
+            return {"summary": summary, "share": worked_share(connection, project.name)}
     except LeadScoringError as error:  # the training stands without it
         return {"fault": str(error)}
 
@@ -52,19 +51,20 @@ def feedback_section(answers: Mapping[str, Any] | None) -> dict[str, Any] | None
         "whom to work, and a rejected lead may still buy.",
         *([share["warning"]] if share["warning"] else []),
     ]
-    return {"words": words, "tables": [_share_table(share), _answer_table(summary), *_reason_table(summary)]}
+    shares = [_share_table(share)] if share["bands"] else []
+    return {"words": words, "tables": [*shares, _answer_table(summary), *_reason_table(summary)]}
 
 
 def _share_table(share: Mapping[str, Any]) -> Table:
-    seen, all_runs = share["runs"], share["all_runs"]
-    runs = f"all {all_runs:,} runs" if seen == all_runs else f"the latest {seen:,} of {all_runs:,} runs"
+    since = share["since"]
     rows = [
         Row((each["band"], *sized(each["scored"], each["worked"]), formed(each["share"], "%")))
         for each in share["bands"]
     ]
     return Table(
-        "Share worked, by band", ("Band", "Leads scored", "Worked", "Share"), tuple(rows),
-        note=f"Each lead once a band it stood in, over {runs} in the ledger. Worked is a lead with any answer.",
+        "Share worked, by band", ("Band", share["noun"].capitalize(), "Worked", "Share"), tuple(rows),
+        note=f"By their band in the latest run in the ledger. Worked is one with any answer since {since.day} "
+        f"{since:%b %Y}, {share['days']} days before it.",
     )  # fmt: skip
 
 

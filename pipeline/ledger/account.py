@@ -6,15 +6,17 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select
 
-from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES, shown_of
+from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES, of_run, shown_of
 
 __all__ = [
+    "OF_ACCOUNTS",
     "account_outcomes",
     "account_people",
     "account_runs",
     "account_score",
+    "has_account_runs",
     "is_account",
     "person_further",
 ]
@@ -47,39 +49,47 @@ def account_score(connection: Connection, projects: Sequence[str], account_id: s
     ----------
     projects : names of the project and of its targets, whose runs stand under names of their own.
     """
-    runs = RUNS.c
-    latest = (
-        select(runs.number, runs.as_of, runs.horizon_days, runs.project)
-        .where(runs.project.in_(projects), runs.is_complete, runs.entity.in_(OF_ACCOUNTS))
-        .order_by(runs.entity, runs.as_of.desc().nulls_last(), runs.number.desc())
-        .limit(1)
-    )
-    run = connection.execute(latest).one_or_none()
+    run = _latest_of_accounts(connection, projects)
     if run is None:
         return None
     asked = (
         select(*(SCORES.c[name] for name in SCORE_COLUMNS), DETAILS.c.further)
         .join_from(SCORES, DETAILS, _same_row(), isouter=True)
-        .where(SCORES.c.lead_id == account_id, SCORES.c.run == run.number)
+        .where(SCORES.c.lead_id == account_id, of_run(run["number"]))
         .limit(1)
     )
     row = connection.execute(asked).mappings().one_or_none()
     if row is None:
         return None
-    further = _parsed(row["further"])
-    of_run = {name: run._mapping[name] for name in ("as_of", "horizon_days", "project")}
-    return {**row, "further": further, "run": run.number, **of_run}
+    told = {name: run[name] for name in ("as_of", "horizon_days", "project")}
+    return {**row, "further": _parsed(row["further"]), "run": run["number"], **told}
 
 
-def account_people(connection: Connection, run: int, account_id: str, limit: int) -> list[dict[str, Any]]:
-    """The account's leads in a run, in call order; an account's own row is none of its people."""
+def has_account_runs(connection: Connection, projects: Sequence[str]) -> bool:
+    """Whether any complete run of the projects scored accounts."""
+    return _latest_of_accounts(connection, projects) is not None
+
+
+def account_people(
+    connection: Connection, run: int, account_id: str, limit: int, *, is_once: bool = False
+) -> list[dict[str, Any]]:
+    """The account's leads in a run, in call order; an account's own row is none of its people.
+
+    Parameters
+    ----------
+    is_once : where products are scored, each lead by its best product alone.
+    """
     entity = select(RUNS.c.entity).where(RUNS.c.number == run).scalar_subquery()
+    is_person = or_(SCORES.c.lead_id != account_id, entity.not_in(OF_ACCOUNTS))
     # the ranks come from the index of accounts alone; asked for whole rows SQLite would walk through the run
-    ranks = select(SCORES.c.rank).where(SCORES.c.account_id == account_id, SCORES.c.run == run)
+    rank: ColumnElement[int] = SCORES.c.rank
+    ranks = select(rank).where(SCORES.c.account_id == account_id, SCORES.c.run == run)
+    if is_once:
+        of_account, rank = (SCORES.c.run == run, SCORES.c.rank.in_(ranks)), func.min(rank)
+        ranks = select(rank).where(*of_account).group_by(SCORES.c.lead_id)
     asked = (
         select(*(SCORES.c[name] for name in SCORE_COLUMNS))
-        .where(SCORES.c.run == run, SCORES.c.rank.in_(ranks.order_by(SCORES.c.rank).limit(limit + 1)))
-        .where(or_(SCORES.c.lead_id != account_id, entity.not_in(OF_ACCOUNTS)))
+        .where(SCORES.c.run == run, SCORES.c.rank.in_(ranks.order_by(rank).limit(limit + 1)), is_person)
         .order_by(SCORES.c.rank)
         .limit(limit)
     )
@@ -93,19 +103,28 @@ def person_further(connection: Connection, run: int, rank: int) -> dict[str, Any
 
 
 def account_runs(connection: Connection, project: str, account_id: str, limit: int) -> list[dict[str, Any]]:
-    """Leads, best and mean score of the account in the last runs, the earliest first."""
+    """How many people of the account the last runs scored, with best and mean score, the earliest first.
+
+    Each counts once, by the best product where products are scored; an account's own row is none of its people.
+    """
     scores, runs = SCORES.c, RUNS.c
-    asked = (
-        _of_project(
-            select(
-                runs.number, runs.as_of, func.count(scores.lead_id.distinct()).label("n"),
-                func.max(scores.score).label("best"), func.avg(scores.score).label("mean"),
-            ),
-            project,
+    best = func.max(scores.score).label("best")
+    people = (
+        _of_project(select(runs.number, runs.as_of, best), project)
+        .where(
+            scores.account_id == account_id,
+            or_(scores.lead_id != account_id, runs.entity.not_in(OF_ACCOUNTS)),
         )
-        .where(scores.account_id == account_id)
-        .group_by(runs.number, runs.as_of)
-        .order_by(runs.as_of.desc().nulls_last(), runs.number.desc())
+        .group_by(runs.number, runs.as_of, scores.lead_id)
+        .subquery()
+    ).c
+    asked = (
+        select(
+            people.number, people.as_of, func.count().label("n"), func.max(people.best).label("best"),
+            func.avg(people.best).label("mean"),
+        )
+        .group_by(people.number, people.as_of)
+        .order_by(people.as_of.desc().nulls_last(), people.number.desc())
         .limit(limit)
     )  # fmt: skip
     return [dict(row) for row in connection.execute(asked).mappings()][::-1]
@@ -120,10 +139,22 @@ def account_outcomes(
     asked = (
         select(ends.lead_id, ends.ended_at, ends.outcome, ends.is_won)
         .where(ends.project == project, ends.lead_id.in_(there))
-        .order_by(ends.ended_at.desc(), ends.lead_id)
+        # ordered by the bare column SQLite would walk through the ends of the whole project
+        .order_by(func.coalesce(ends.ended_at, ends.ended_at).desc(), ends.lead_id)
         .limit(limit)
     )
     return [dict(row) for row in connection.execute(asked).mappings()]
+
+
+def _latest_of_accounts(connection: Connection, projects: Sequence[str]) -> RowMapping | None:
+    runs = RUNS.c
+    latest = (
+        select(runs.number, runs.as_of, runs.horizon_days, runs.project)
+        .where(runs.project.in_(projects), runs.is_complete, runs.entity.in_(OF_ACCOUNTS))
+        .order_by(runs.entity, runs.as_of.desc().nulls_last(), runs.number.desc())
+        .limit(1)
+    )
+    return connection.execute(latest).mappings().one_or_none()
 
 
 def _of_project(asked: Select[Any], project: str) -> Select[Any]:

@@ -6,23 +6,32 @@ ends it. The model's own score never moves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select
 
 from features.errors import InputError
-from pipeline.ledger.schema import OVERRIDES, RUNS, SCORES, shown_of
+from pipeline.ledger.schema import DETAILS, OVERRIDES, RUNS, SCORES, shown_of
 from pipeline.ledger.store import Ledger
 from pipeline.ledger.texts import one_line, refuse_unstorable
 
-__all__ = ["ACTIONS", "active_decisions", "add_decision", "decisions_for_run", "decisions_of"]
+__all__ = [
+    "ACTIONS",
+    "active_decisions",
+    "add_decision",
+    "decisions_for_run",
+    "decisions_of",
+    "decisions_on",
+    "found_at_scoring",
+]
 
 KINDS: tuple[str, ...] = ("lead_id", "account_id")
 ACTIONS = ("raise", "hold", "disqualify", "lift")
 MAX_NAME = 100
-AT_ONCE = 200  # subjects in one question: databases limit the number of values
+AT_ONCE = 900  # values in one question: older SQLite takes 999
 COLUMNS = ("number", "kind", "subject", "action", "owner", "reason", "until", "by", "recorded_at")
 
 
@@ -87,7 +96,7 @@ def active_decisions(
     """
     day = (expires_at or at).astimezone(UTC).date()
     found: list[dict[str, Any]] = []
-    for chosen in _conditions(subjects):
+    for chosen in [None] if subjects is None else _conditions(subjects):
         asked = _last(project, at, chosen).where(
             OVERRIDES.c.action != "lift", or_(OVERRIDES.c.until.is_(None), OVERRIDES.c.until > day)
         )
@@ -98,12 +107,33 @@ def active_decisions(
 def decisions_of(connection: Connection, project: str, kind: str, subject: str) -> list[dict[str, Any]]:
     """All decisions on a lead or an account, ended ones and lifts among them, the newest first."""
     refuse_unstorable(kind, subject)
-    asked = (
-        select(*(OVERRIDES.c[name] for name in COLUMNS))
-        .where(OVERRIDES.c.project == project, OVERRIDES.c.kind == kind, OVERRIDES.c.subject == subject)
-        .order_by(OVERRIDES.c.number.desc())
-    )
-    return [dict(row) for row in connection.execute(asked).mappings()]
+    return decisions_on(connection, project, [(kind, subject)])
+
+
+def decisions_on(
+    connection: Connection, project: str, subjects: Iterable[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """All decisions on some leads and accounts, (kind, id) each, ended ones and lifts among them, the newest first."""
+    found: list[dict[str, Any]] = []
+    for chosen in _conditions(subjects):
+        asked = select(*(OVERRIDES.c[name] for name in COLUMNS)).where(OVERRIDES.c.project == project, chosen)
+        found += [dict(row) for row in connection.execute(asked).mappings()]
+    return sorted(found, key=lambda each: -each["number"])
+
+
+def found_at_scoring(connection: Connection, run: int, ranks: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """By rank: the override that a run found for some of its rows, `until` as text; of whatever origin."""
+    found = {}
+    for start in range(0, len(ranks), AT_ONCE):
+        asked = select(DETAILS.c.rank, DETAILS.c.further).where(
+            DETAILS.c.run == run, DETAILS.c.rank.in_(ranks[start : start + AT_ONCE]),
+            DETAILS.c.further.contains('"override"'),
+        )  # fmt: skip
+        for rank, further in connection.execute(asked):
+            told = json.loads(further).get("override")
+            if told is not None:
+                found[rank] = told
+    return found
 
 
 def decisions_for_run(
@@ -152,10 +182,7 @@ def _last(project: str, at: datetime, chosen: ColumnElement[bool] | None) -> Sel
     return select(*columns).where(OVERRIDES.c.number.in_(numbers)).order_by(OVERRIDES.c.number.desc())
 
 
-def _conditions(subjects: Iterable[tuple[str, str]] | None) -> Iterator[ColumnElement[bool] | None]:
-    if subjects is None:
-        yield None
-        return
+def _conditions(subjects: Iterable[tuple[str, str]]) -> Iterator[ColumnElement[bool]]:
     wanted = sorted(set(subjects))
     for kind in KINDS:
         names = [name for each, name in wanted if each == kind]

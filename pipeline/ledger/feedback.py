@@ -115,8 +115,9 @@ class Feedback:
 
 
 def add_feedback(
-    ledger: Ledger, project: str, given: Feedback, *, source: str, feedback_id: str | None = None
-) -> int | None:
+    ledger: Ledger, project: str, given: Feedback, *, source: str, feedback_id: str | None = None,
+    product: str | None = None,
+) -> int | None:  # fmt: skip
     """The number of the new row; None, and nothing added, if it is there already.
 
     Beside it stand run, score and band as they were when the lead was worked, else as they are now: those of the
@@ -127,16 +128,20 @@ def add_feedback(
     source : where it came from, such as "page" or the name of an imported file.
     feedback_id : what makes it the same answer, within the project. By default the content within two seconds, so
         that a double click adds one.
+    product : whose score was answered to, where products are scored; None is the lead's best.
 
     Raises
     ------
     InputError
         If no complete run of the project has scored the lead.
     """
+    if product is not None:
+        refuse_unstorable("product", product)
     now = datetime.now(UTC)
-    ids = [_id(project, feedback_id)] if feedback_id is not None else _ids_by_content(project, given, now)
+    by_content = _ids_by_content(project, given, now, product)
+    ids = by_content if feedback_id is None else [_id(project, feedback_id)]
     with ledger.writing() as connection:
-        return _add(connection, project, given, ids, source, now)
+        return _add(connection, project, given, ids, source, now, product)
 
 
 def add_all(
@@ -189,12 +194,13 @@ def _newest(connection: Connection, limit: int, *chosen: ColumnElement[bool]) ->
 
 
 def _add(
-    connection: Connection, project: str, given: Feedback, ids: list[str], source: str, now: datetime
-) -> int | None:
+    connection: Connection, project: str, given: Feedback, ids: list[str], source: str, now: datetime,
+    product: str | None = None,
+) -> int | None:  # fmt: skip
     there = select(FEEDBACK.c.number).where(FEEDBACK.c.feedback_id.in_(ids)).limit(1)
     if connection.scalar(there) is not None:
         return None
-    shown = _shown(connection, project, given)
+    shown = _shown(connection, project, given, product)
     values = {
         **vars(given), "feedback_id": ids[0], "project": project, "recorded_at": now,
         "source": one_line("source", source, MAX_NAME), **({} if shown is None else dict(shown._mapping)),
@@ -208,18 +214,22 @@ def _add(
     return int(made[0])
 
 
-def _shown(connection: Connection, project: str, given: Feedback) -> Row[tuple[int, float, str]] | None:
-    """(run, score, band) that sales had before them; the best rank where a lead has several products."""
+def _shown(
+    connection: Connection, project: str, given: Feedback, product: str | None
+) -> Row[tuple[int, float, str]] | None:
+    """(run, score, band) that sales had before them; of several products the one told, else the best."""
+    of_product = [] if product is None else [SCORES.c.product == product]
     asked = (
         _scores_of(project)
-        .where(SCORES.c.lead_id == given.lead_id)
+        .where(SCORES.c.lead_id == given.lead_id, *of_product)
         .order_by(RUNS.c.as_of.desc().nulls_last(), RUNS.c.number.desc(), SCORES.c.rank)
         .limit(1)
     )
     latest = connection.execute(asked).one_or_none()
     if latest is None:
         raise InputError(
-            f"No run of {project} in the ledger has scored '{given.lead_id}', so there is no score to answer to. Ids "
+            f"No run of {project} in the ledger has scored '{given.lead_id}'"
+            f"{'' if product is None else f' for {product!r}'}, so there is no score to answer to. Ids "
             "are those of the leads table."
         )
     if given.worked_at is None:
@@ -238,10 +248,11 @@ def _scores_of(project: str) -> Select[tuple[int, float, str]]:
     )
 
 
-def _ids_by_content(project: str, given: Feedback, now: datetime) -> list[str]:
+def _ids_by_content(project: str, given: Feedback, now: datetime, product: str | None) -> list[str]:
     """The id within this second, and within the one before: a double click may straddle two."""
     is_now = given.worked_at is not None and abs(now - given.worked_at) < JUST_NOW
     content = [str(value) for value in {**vars(given), **({"worked_at": "now"} if is_now else {})}.values()]
+    content += [] if product is None else [product]
     second = int(now.timestamp())
     return [_id(project, *content, str(second - back)) for back in (0, 1)]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import Connection, Select, select
 
-from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES, shown_of
+from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES, of_run, shown_of
 
 __all__ = [
     "MOST_RUNS",
@@ -149,7 +149,7 @@ def lead_in_run(
     product : where products are scored; without one the lead's best.
     """
     keys = _runs_of(project, lead_id, product)
-    keys = keys if run is None else keys.where(_is_run(run))
+    keys = keys if run is None else keys.where(of_run(run))
     key = connection.execute(keys.order_by(*_LATEST_FIRST, SCORES.c.rank).limit(1)).first()
     if key is None:
         return None
@@ -216,7 +216,7 @@ def events_of(connection: Connection, project: str, found: LeadInRun, limit: int
 
 def products_of(connection: Connection, found: LeadInRun) -> list[ProductScore]:
     """The lead's rows of the same run, the best first: one, or one a product."""
-    ranks = select(SCORES.c.rank).where(SCORES.c.lead_id == found.lead_id, _is_run(found.run))
+    ranks = select(SCORES.c.rank).where(SCORES.c.lead_id == found.lead_id, of_run(found.run))
     asked = (
         select(*(SCORES.c[name] for name in ("product", "score", "band", "rank")))
         .where(SCORES.c.run == found.run, SCORES.c.rank.in_(ranks))
@@ -237,11 +237,6 @@ def endings_of(connection: Connection, project: str, lead_id: str, limit: int = 
 
 
 _LATEST_FIRST = (RUNS.c.as_of.desc().nulls_last(), RUNS.c.number.desc())
-
-
-def _is_run(run: int) -> ColumnElement[bool]:
-    """Whether a row of a lead is of the run; by the bare column SQLite would walk through the whole run for it."""
-    return SCORES.c.run + 0 == run
 
 
 def _runs_of(project: str, lead_id: str, product: str | None, until: LeadInRun | None = None) -> Select[Any]:

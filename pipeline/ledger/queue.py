@@ -22,6 +22,7 @@ __all__ = [
     "count_bands",
     "count_facets",
     "find_queue_run",
+    "find_run_before",
     "keep_facets",
     "list_queue_runs",
     "queue_page",
@@ -109,6 +110,17 @@ def find_queue_run(connection: Connection, project: str, number: int) -> QueueRu
     return None if row is None else QueueRun(*row)
 
 
+def find_run_before(
+    connection: Connection, project: str, number: int, as_of: datetime | None
+) -> QueueRun | None:
+    """The run whose scores a run holds as those before: of an earlier moment, and there when the run was made."""
+    if as_of is None:
+        return None
+    earlier = _runs(project).where(RUNS.c.as_of < as_of, RUNS.c.number < number).limit(1)
+    row = connection.execute(earlier).first()
+    return None if row is None else QueueRun(*row)
+
+
 def queue_page(
     connection: Connection,
     run: QueueRun,
@@ -120,11 +132,13 @@ def queue_page(
 ) -> list[dict[str, Any]]:
     """Up to `limit` leads that are asked for, in call order: those after a rank, or the last ones before one."""
     rank = SCORES.c.rank
+    # by a bare range of ranks SQLite would walk through the run to the account's few
+    place = rank if asked.account is None else rank + 0
     is_back = before is not None
     found = (
         select(*(SCORES.c[name] for name in COLUMNS))
         .where(SCORES.c.run == run.number, *_conditions(connection, run, asked))
-        .where(rank < before if is_back else rank > after)
+        .where(place < before if is_back else place > after)
         .order_by(rank.desc() if is_back else rank)
         .limit(limit)
     )
@@ -201,9 +215,13 @@ def _conditions(connection: Connection, run: QueueRun, asked: QueueFilter) -> It
     scores = SCORES.c
     equal = {
         scores.band: asked.band, scores.segment: asked.segment, scores.product: asked.product,
-        scores.owner: asked.owner, scores.account_id: asked.account,
+        scores.owner: asked.owner,
     }  # fmt: skip
     yield from (column == value for column, value in equal.items() if value is not None)
+    if asked.account is not None:
+        # the ranks come from the index of accounts alone; asked for whole rows SQLite would walk through the run
+        of_account = select(SCORES.c.rank).where(scores.account_id == asked.account, scores.run == run.number)
+        yield scores.rank.in_(of_account)
     if asked.is_changed:
         yield _is_changed()
     if asked.is_awake:

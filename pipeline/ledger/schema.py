@@ -20,6 +20,7 @@ __all__ = [
     "SCORES",
     "VERSION_TABLE",
     "Moment",
+    "of_run",
     "shown_of",
 ]
 
@@ -190,3 +191,11 @@ ERASURES = sa.Table(
 def shown_of(project: str) -> sa.ColumnElement[bool]:
     """Of RUNS those that readers see: the project's own, loaded to the end."""
     return sa.and_(RUNS.c.project == project, RUNS.c.target.is_(None), RUNS.c.is_complete)
+
+
+def of_run(run: int) -> sa.ColumnElement[bool]:
+    """Of SCORES the rows of a run, found by the lead that is asked for beside it.
+
+    By the bare column SQLite would walk through the whole run for it.
+    """
+    return SCORES.c.run + 0 == run

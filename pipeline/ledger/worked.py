@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, distinct, func, select
+from sqlalchemy import Connection, case, distinct, func, select
 
-from pipeline.ledger.schema import FEEDBACK, RUNS, SCORES, shown_of
+from features.entities import NOUNS
+from pipeline.ledger.figures import present_run
+from pipeline.ledger.schema import FEEDBACK, SCORES
 
 __all__ = ["feedback_summary", "worked_share"]
 
 ONLY_WORKED = "worked"
 NO_REASON = "no reason given"
-MOST_ROWS, MOST_RUNS = 1_000_000, 400
-ENOUGH_LEADS, LOW_SHARE = 20, 0.5
+WINDOW_DAYS = 30
+ENOUGH_DAYS, ENOUGH_LEADS, LOW_SHARE = 7, 20, 0.5
+_answered_at = func.coalesce(FEEDBACK.c.worked_at, FEEDBACK.c.recorded_at)
 
 
 def feedback_summary(connection: Connection, project: str, since: datetime | None = None) -> dict[str, Any]:
@@ -64,67 +67,60 @@ def feedback_summary(connection: Connection, project: str, since: datetime | Non
     }  # fmt: skip
 
 
-def worked_share(connection: Connection, project: str, most_rows: int = MOST_ROWS) -> dict[str, Any]:
-    """By band, the highest first: leads that stood in it, those of them worked while they did, and their share.
+def worked_share(connection: Connection, project: str) -> dict[str, Any]:
+    """By band, the highest first: leads that the latest run has in it, those of them worked lately, and their share.
 
-    Worked is a lead with any answer: accept, reject or a moment of work. `runs` says how many of the latest runs were
-    looked at, of `all_runs`; `warning` is a sentence where few of the leads on top were worked, else None.
-
-    Parameters
-    ----------
-    most_rows : runs are looked at, the latest first, up to so many scores in all, at least one.
+    Worked is a lead with any answer `since` so many `days` before the run: accept, reject or a moment of work,
+    whatever run and band it answered to. Where products are scored, a lead counts once in each band that one of them
+    is in. `noun` says what is counted; `warning` is a sentence where few of those on top were worked, else None.
+    Before the first run `bands` is empty.
     """
-    chosen, all_runs = _latest_runs(connection, project, most_rows)
-    entities = set(connection.scalars(select(RUNS.c.entity).where(RUNS.c.number.in_(chosen))))
-    # a lead stands once in a run but for lead x product; telling a million ids apart takes seconds
-    is_once = len(chosen) == 1 and "product" not in entities
-    leads = func.count() if is_once else func.count(distinct(SCORES.c.lead_id))
-    stood = (
-        select(SCORES.c.band, leads.label("n"), func.max(SCORES.c.score).label("score"))
-        .where(SCORES.c.run.in_(chosen))
+    told: dict[str, Any] = {"days": WINDOW_DAYS, "since": None, "noun": "leads", "bands": [], "warning": None}
+    run = present_run(connection, project)
+    if run is None:
+        return told
+    # a run of a moment to come, as with made-up data, was shown from when it was recorded
+    shown = min(run["as_of"] or run["recorded_at"], run["recorded_at"])
+    since = shown - timedelta(days=WINDOW_DAYS)
+    noun = "leads" if run["entity"] == "product" else NOUNS[run["entity"]]
+    bands = _bands(connection, project, run, since)
+    first = connection.scalar(select(func.min(_answered_at)).where(FEEDBACK.c.project == project))
+    # who began to answer yesterday can't have worked them all: that is no finding
+    is_told = first is not None and shown - max(first, since) >= timedelta(days=ENOUGH_DAYS)
+    warning = _warning(bands, noun, since) if is_told else None
+    return told | {"since": since, "noun": noun, "bands": bands, "warning": warning}
+
+
+def _bands(
+    connection: Connection, project: str, run: dict[str, Any], since: datetime
+) -> list[dict[str, Any]]:
+    lead = SCORES.c.lead_id
+    answered = select(FEEDBACK.c.lead_id).where(FEEDBACK.c.project == project, _answered_at >= since)
+    is_worked = lead.in_(answered)
+    if run["entity"] == "product":
+        leads, worked = func.count(distinct(lead)), func.count(distinct(case((is_worked, lead))))
+    else:  # a lead stands in it once; telling a million ids apart takes seconds
+        leads, worked = func.count(), func.count(case((is_worked, 1)))
+    asked = (
+        select(
+            SCORES.c.band, leads.label("n"), worked.label("worked"), func.max(SCORES.c.score).label("score")
+        )
+        .where(SCORES.c.run == run["number"])
         .group_by(SCORES.c.band)
-    )  # fmt: skip
-    answered = (
-        select(FEEDBACK.c.band, func.count(distinct(FEEDBACK.c.lead_id)).label("n"))
-        .where(FEEDBACK.c.project == project, FEEDBACK.c.run.in_(chosen))
-        .group_by(FEEDBACK.c.band)
     )
-    worked = {row.band: int(row.n) for row in connection.execute(answered)}
-    bands = [
-        {"band": row.band, "scored": row.n, "worked": worked.get(row.band, 0), "share": worked.get(row.band, 0) / row.n}
-        for row in sorted(connection.execute(stood), key=lambda row: -row.score)
-    ]  # fmt: skip
-    return {"runs": len(chosen), "all_runs": all_runs, "bands": bands, "warning": _warning(bands)}
+    return [
+        {"band": row.band, "scored": row.n, "worked": row.worked, "share": row.worked / row.n}
+        for row in sorted(connection.execute(asked), key=lambda row: -row.score)
+    ]
 
 
-def _latest_runs(connection: Connection, project: str, most_rows: int) -> tuple[list[int], int]:
-    """The numbers of the latest complete runs that are looked at, and how many there are."""
-    complete = shown_of(project)
-    newest = (
-        select(RUNS.c.number, RUNS.c.scored)
-        .where(complete)
-        .order_by(RUNS.c.as_of.desc().nulls_last(), RUNS.c.number.desc())
-        .limit(MOST_RUNS)
-    )
-    chosen: list[int] = []
-    rows = 0
-    for run in connection.execute(newest):
-        rows += run.scored
-        if chosen and rows > most_rows:
-            break
-        chosen.append(run.number)
-    return chosen, int(connection.scalar(select(func.count()).select_from(RUNS).where(complete)) or 0)
-
-
-def _warning(bands: list[dict[str, Any]]) -> str | None:
+def _warning(bands: list[dict[str, Any]], noun: str, since: datetime) -> str | None:
     """A sentence where most leads of the highest band were not worked."""
-    if not bands or not any(each["worked"] for each in bands):
+    if not bands or bands[0]["scored"] < ENOUGH_LEADS or bands[0]["share"] >= LOW_SHARE:
         return None
     top = bands[0]
-    if top["scored"] < ENOUGH_LEADS or top["share"] >= LOW_SHARE:
-        return None
     few = f"only {top['worked']:,}" if top["worked"] else "none"
     return (
-        f"Of {top['scored']:,} leads in {top['band']} {few} were worked ({top['share']:.0%}). What became of the "
-        "others says little about what a call would have done."
+        f"Of {top['scored']:,} {noun} now in {top['band']} {few} were worked since {since.day} {since:%b %Y} "
+        f"({top['share']:.0%}). What became of the others says little about what a call would have done."
     )

@@ -30,10 +30,11 @@ class Answer:
 
 def answers(
     lead: LeadInRun, waterfall: Waterfall, change: Change | None, events: Sequence[LeadEvent],
-    words: Mapping[str, str], band_name: Callable[[str], str],
+    words: Mapping[str, str], band_name: Callable[[str], str], ended: Ending | None = None,
 ) -> list[Answer]:  # fmt: skip
     """Why this one, why now, what changed."""
-    return [_why_this(waterfall), _why_now(lead, change, events, words, band_name), _what_changed(change)]
+    why_now = _why_now(lead, change, events, words, band_name, ended)
+    return [_why_this(waterfall), why_now, _what_changed(change)]
 
 
 def cold_words(lead: LeadInRun, ended: Ending | None = None) -> str | None:
@@ -57,7 +58,7 @@ def _why_this(waterfall: Waterfall) -> Answer:
 
 def _why_now(
     lead: LeadInRun, change: Change | None, events: Sequence[LeadEvent], words: Mapping[str, str],
-    band_name: Callable[[str], str],
+    band_name: Callable[[str], str], ended: Ending | None,
 ) -> Answer:  # fmt: skip
     found: list[str] = []
     if change is not None and change.crossed is not None and change.points > 0:
@@ -69,7 +70,7 @@ def _why_now(
         found.append(
             f"Latest: {event_words(latest.event_type, words)}, {days_words(lead.as_of, latest.occurred_at)}"
         )
-    cold = cold_words(lead)
+    cold = cold_words(lead, ended)
     found += [cold] if cold else []
     if not found:
         return Answer("Why now?", "Nothing presses: no activity is known", ())

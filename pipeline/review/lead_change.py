@@ -45,8 +45,9 @@ class Change:
 
     @property
     def has_moved(self) -> bool:
-        """Whether the change would be seen."""
-        return abs(self.points) >= STEADY_POINTS
+        """Whether the change would be seen: in the score as shown, or in the band."""
+        then, now = self.shown
+        return abs(self.points) >= STEADY_POINTS or then != now or self.crossed is not None
 
     @property
     def shown(self) -> tuple[int, int]:
@@ -79,9 +80,11 @@ def change_of(
     ]
     rest = found.change - sum(part.exact for part in [*parts, *limit])
     parts.append(Part("rest", plural(len(own) - len(named), "smaller move"), rest))
+    ends = _score_on(found.as_of_before, found.run_before), _score_on(found.as_of, found.run)
+    if ends[0] == ends[1]:  # two runs of one day
+        ends = f"Score in run {found.run_before}", f"Score in run {found.run}"
     waterfall = stacked(
-        (_score_on(found.as_of_before, found.run_before), found.score_before),
-        (_score_on(found.as_of, found.run), found.score), [*parts, *limit], lines, is_bounded=is_bounded,
+        (ends[0], found.score_before), (ends[1], found.score), [*parts, *limit], lines, is_bounded=is_bounded,
     )  # fmt: skip
     return Change(
         found.as_of_before, found.run_before, found.change, waterfall,

@@ -50,7 +50,7 @@ def send_feedback(ledger: Ledger, project: str, lead_id: str, form: Form, by: st
             _moment(worked),
             by,
         )
-        add_feedback(ledger, project, given, source="page")
+        add_feedback(ledger, project, given, source="page", product=form.get("product") or None)
     except InputError as error:
         return {"form": str(error)}
     return {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.bands import band_lines
 from pipeline.config import Project
-from pipeline.ledger.account import account_people
+from pipeline.ledger.account import OF_ACCOUNTS, account_people
 from pipeline.ledger.attribution import what_changed
 from pipeline.ledger.decisions import active_decisions, decisions_of
 from pipeline.ledger.feedback import feedback_of
@@ -40,6 +40,7 @@ from pipeline.review.lead_words import (
     grade_words,
     value_words,
 )
+from pipeline.review.overrides import project_override
 
 if TYPE_CHECKING:
     from pipeline.ledger.store import Connection
@@ -62,7 +63,7 @@ class LeadView:
     ----------
     present : the project's present run; the lead may stand in an older one alone, or an older one be asked for.
     decisions : in force on the lead, then on its account; `decided` are all, also ended ones, the newest first.
-    at_scoring : the override of the project file or its table that the run found for the lead.
+    at_scoring : the override by the project's file, rules or priority list that the run found, if it still counts.
     """
 
     lead: LeadInRun
@@ -90,9 +91,7 @@ class LeadView:
     @property
     def ended(self) -> Ending | None:
         """How the lead ended after the score shown; None while it is open."""
-        as_of = self.lead.as_of
-        later = [each for each in self.endings if as_of is None or each.ended_at >= as_of]
-        return later[-1] if later else None
+        return _end_after(self.lead, self.endings)
 
     @property
     def chance(self) -> str | None:
@@ -108,6 +107,11 @@ class LeadView:
     def cold(self) -> str | None:
         """What silence would do."""
         return cold_words(self.lead, self.ended)
+
+    @property
+    def is_account(self) -> bool:
+        """Whether the row is an account, which has no others beside it there."""
+        return self.lead.entity in OF_ACCOUNTS
 
     @property
     def roles_missing(self) -> list[str]:
@@ -156,20 +160,27 @@ def lead_view(
     change = _change(connection, project, lead)
     events = events_of(connection, name, lead, MOST_MARKS)
     scores, endings = scores_over_runs(connection, name, lead), endings_of(connection, name, lead_id)
+    ended = _end_after(lead, endings)
+    silent_until = lead.silent_until if ended is None else None
     plot = TimelinePlot(
-        scores, events, endings, lines if is_bounded else (), lead.silent_until, _falls_to(lead, lines),
+        scores, events, endings, lines if is_bounded else (), silent_until, _falls_to(lead, lines),
         lambda kind: event_words(kind, words),
     )  # fmt: skip
     return LeadView(
         lead=lead, present=present, is_present=present["number"] == lead.run,
         is_latest=latest is None or latest.run == lead.run, waterfall=waterfall, change=change,
-        answers=answers(lead, waterfall, change, events, words, band_name), scores=scores,
+        answers=answers(lead, waterfall, change, events, words, band_name, ended), scores=scores,
         timeline=plot if plot.has_moments else None, events=events, endings=endings,
         products=products_of(connection, lead), people=_people(connection, lead),
-        similar=similar_leads(connection, name, lead), at_scoring=_override(lead),
+        similar=similar_leads(connection, name, lead),
         **_decisions(connection, name, lead), feedback=feedback_of(connection, name, lead_id, MOST_ANSWERS),
         facts=_facts(lead, words), band_name=band_name, words=words,
     )  # fmt: skip
+
+
+def _end_after(lead: LeadInRun, endings: Sequence[Ending]) -> Ending | None:
+    later = [each for each in endings if lead.as_of is None or each.ended_at >= lead.as_of]
+    return later[-1] if later else None
 
 
 def _change(connection: Connection, project: Project, lead: LeadInRun) -> Change | None:
@@ -182,7 +193,7 @@ def _change(connection: Connection, project: Project, lead: LeadInRun) -> Change
     )  # fmt: skip
 
 
-def _decisions(connection: Connection, project: str, lead: LeadInRun) -> dict[str, list[dict[str, Any]]]:
+def _decisions(connection: Connection, project: str, lead: LeadInRun) -> dict[str, Any]:
     of_account = [] if lead.account_id is None else [("account_id", lead.account_id)]
     subjects = [("lead_id", lead.lead_id), *of_account]
     decided = [each for subject in subjects for each in decisions_of(connection, project, *subject)]
@@ -190,24 +201,17 @@ def _decisions(connection: Connection, project: str, lead: LeadInRun) -> dict[st
     return {
         "decisions": sorted(in_force, key=lambda each: each["kind"] != "lead_id"),
         "decided": sorted(decided, key=lambda each: -each["number"])[:MOST_ANSWERS],
+        "at_scoring": project_override(lead.known.further.get("override"), decided, datetime.now(UTC).date()),
     }
-
-
-def _override(lead: LeadInRun) -> dict[str, Any] | None:
-    """What the run found decided by the project's rules or its table."""
-    found = lead.known.further.get("override")
-    until = found and found.get("until")
-    return found and {**found, "until": datetime.fromisoformat(until) if until else None}
 
 
 def _people(connection: Connection, lead: LeadInRun) -> list[dict[str, Any]]:
     """The others at the account in the lead's run, each by its best product."""
-    if lead.account_id is None:
+    if lead.account_id is None or lead.entity in OF_ACCOUNTS:
         return []
-    best: dict[str, dict[str, Any]] = {}
-    for each in account_people(connection, lead.run, lead.account_id, MOST_PEOPLE + 1):
-        best.setdefault(each["lead_id"], each)
-    return [each for each in best.values() if each["lead_id"] != lead.lead_id][:MOST_PEOPLE]
+    is_once = lead.entity == "product"
+    found = account_people(connection, lead.run, lead.account_id, MOST_PEOPLE + 1, is_once=is_once)
+    return [each for each in found if each["lead_id"] != lead.lead_id][:MOST_PEOPLE]
 
 
 def _falls_to(lead: LeadInRun, lines: Sequence[tuple[float, str]]) -> float | None:

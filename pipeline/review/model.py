@@ -35,7 +35,6 @@ __all__ = ["model_router"]
 
 MOST_RUNS, MOST_ACTS, MOST_DECISIONS, MOST_MOVERS = 30, 30, 200, 20
 MQL_LINE = 50
-MOST_WORKED = 300_000  # scores looked through for the share worked, at least one run
 Cutoff = Query(MQL_LINE, ge=0, le=100)
 FirstN = Query("", max_length=9)
 Number = Query(ge=1, le=2**31 - 1)
@@ -112,9 +111,7 @@ def _what_if(
 def _answers(connection: Connection, project: str, memory: Memory, state: Any) -> dict[str, Any]:
     """What sales answered, which leads were worked, and what is known of the answered leads so far."""
     summary = feedback_summary(connection, project)
-    worked = memory.recall(
-        "worked", (state, summary["answers"]), lambda: worked_share(connection, project, MOST_WORKED)
-    )
+    worked = memory.recall("worked", (state, summary["answers"]), lambda: worked_share(connection, project))
     came = [
         {**vars(each), **dict(zip(("share", "low", "high"), share_within(each.won, each.n), strict=True))}
         for each in answered_leads(connection, project)
@@ -127,9 +124,11 @@ def _run_facts(site: Site, number: int) -> dict[str, Any]:
         run = recent_runs(connection, site.project.name, 1, number=number)
         if not run:
             raise HTTPException(404, f"The ledger has no complete run {number} of this project.")
+        found = crossings(connection, number)
         return {
             "run": run[0],
-            "crossings": crossings(connection, number),
+            "crossings": [each for each in found if each.before != each.after],
+            "stayed": sum(each.n for each in found if each.before == each.after),
             "movers": movers(connection, number, MOST_MOVERS),
         }
 

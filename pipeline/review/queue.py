@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,6 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
-from pipeline.ledger.decisions import active_decisions
 from pipeline.ledger.queue import (
     CHANGED_POINTS,
     COOLING_DAYS,
@@ -22,11 +21,13 @@ from pipeline.ledger.queue import (
     count_bands,
     count_facets,
     find_queue_run,
+    find_run_before,
     list_queue_runs,
     queue_page,
     stored_facets,
 )
 from pipeline.ledger.store import Connection
+from pipeline.review.overrides import overrides_in_force
 from pipeline.review.queue_csv import csv_lines
 from pipeline.review.shown import lead_address
 from pipeline.review.site import Site
@@ -34,6 +35,7 @@ from pipeline.review.site import Site
 __all__ = ["STALE_DAYS", "queue_router"]
 
 PAGE_ROWS = 50
+PART_ROWS = 1_800  # of an export: two full questions for the overrides on them
 RUNS_TO_CHOOSE = 60
 STALE_DAYS = 2
 LARGEST = 2**31 - 1
@@ -180,11 +182,10 @@ def _content(site: Site, counts: Counts, asked: Asked) -> dict[str, Any]:
         has_more = len(rows) > PAGE_ROWS
         bands = _bands(connection, run, asked, facets, None if has_more else rows)
         rows = (rows[1:] if is_back else rows[:-1]) if has_more else rows
-        decided = _decisions(site, connection, rows)
+        decided = overrides_in_force(connection, site.project.name, run.number, rows)
+        before = find_run_before(connection, site.project.name, run.number, run.as_of)
     for row in rows:
-        row["override"] = decided.get(("lead_id", row["lead_id"])) or decided.get(
-            ("account_id", row["account_id"])
-        )
+        row["override"] = decided.get(row["rank"])
         row["address"] = lead_address(row["lead_id"], row["product"], asked.run)
         row["is_cooling"] = _is_cooling(row["silent_until"], run.as_of)
     is_further, is_later = (True, has_more) if is_back else (has_more, asked.after > 0)
@@ -194,7 +195,7 @@ def _content(site: Site, counts: Counts, asked: Asked) -> dict[str, Any]:
         "n": sum(bands.values()) if band is None else bands.get(band, 0), "bands": _ordered(site, bands, facets),
         "next": asked.address(after=rows[-1]["rank"]) if rows and is_further else None,
         "previous": asked.address(before=rows[0]["rank"]) if rows and is_later else None,
-        "before": next((each for each in runs if _is_before(each, run)), None),
+        "before": before, "to_present": None if runs[0].number == run.number else replace(asked, run=None).address(),
         "has_value": any(row["expected_value"] is not None for row in rows),
         "changed_points": CHANGED_POINTS, "cooling_days": COOLING_DAYS, "page_rows": PAGE_ROWS,
     }  # fmt: skip
@@ -212,18 +213,6 @@ def _bands(
     return count_bands(connection, run, rest)
 
 
-def _decisions(
-    site: Site, connection: Connection, rows: Iterable[dict[str, Any]]
-) -> dict[tuple[str, str], dict[str, Any]]:
-    """Overrides in force on the leads shown and their accounts."""
-    subjects = {("lead_id", row["lead_id"]) for row in rows}
-    subjects |= {("account_id", row["account_id"]) for row in rows if row["account_id"] is not None}
-    if not subjects:
-        return {}
-    found = active_decisions(connection, site.project.name, datetime.now(UTC), sorted(subjects), limit=None)
-    return {(each["kind"], each["subject"]): each for each in found}
-
-
 def _is_cooling(until: datetime | None, as_of: datetime | None) -> bool:
     return until is not None and as_of is not None and until <= as_of + timedelta(days=COOLING_DAYS)
 
@@ -232,11 +221,6 @@ def _ordered(site: Site, bands: dict[str, int], facets: Facets) -> dict[str, int
     """The counts, the highest band first; bands of another project file at the end."""
     names = dict.fromkeys([*site.bands, *sorted(facets.bands)])
     return {name: bands.get(name, 0) for name in names}
-
-
-def _is_before(run: QueueRun, other: QueueRun) -> bool:
-    """Whether the scores before of a run may be those of another: one of the same moment is none before it."""
-    return run.as_of is not None and other.as_of is not None and run.as_of < other.as_of
 
 
 def _notes(runs: list[QueueRun], run: QueueRun) -> list[str]:
@@ -259,10 +243,11 @@ def _lines(site: Site, run: QueueRun, asked: QueueFilter) -> Iterator[str]:
         after = 0
         while True:
             with site.reading() as connection:
-                rows = queue_page(connection, run, asked, 2_000, after=after)
+                rows = queue_page(connection, run, asked, PART_ROWS, after=after)
+                decided = overrides_in_force(connection, site.project.name, run.number, rows)
             if not rows:
                 return
-            yield rows
+            yield [row | {"override": decided.get(row["rank"])} for row in rows]
             after = rows[-1]["rank"]
 
     return csv_lines(parts())

@@ -12,14 +12,19 @@ from typing import Any
 __all__ = ["csv_lines", "plain_cell"]
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-# a spreadsheet that parts cells at another sign than the comma sees a cell of its own behind it
-INNER = re.compile(r"([;\t|]\s*)(?=[=+\-@＝＋－＠])")
+# a spreadsheet that parts cells at another sign than the comma sees a cell, or a row, of its own behind it
+INNER = re.compile(
+    r"([;|\t\n\v\f\r\x85\u2028\u2029](?:[^\S\t\n\v\f\r\x85\u2028\u2029]|[\"\u200b\ufeff])*)(?=[=+\-@＝＋－＠])"
+)
 BYTE_ORDER_MARK = "\ufeff"  # without it Excel takes UTF-8 for another encoding
 COLUMNS = (
     "rank", "lead_id", "product", "name", "company", "account_id", "owner", "segment", "score", "band",
     "probability", "expected_value", "score_before", "band_before", "fit_grade", "engagement_grade", "first_reason",
     "first_points", "silent_until", "is_awake",
 )  # fmt: skip
+OF_OVERRIDE = {
+    "override": "action", "override_owner": "owner", "override_reason": "reason", "override_until": "until",
+}  # fmt: skip
 
 
 def plain_cell(value: Any) -> Any:
@@ -36,15 +41,21 @@ def plain_cell(value: Any) -> Any:
         return value.isoformat()
     if not isinstance(value, str):
         return value
-    inside = INNER.sub(r"\1'", value)
+    # to find none is quicker than to replace none
+    inside = INNER.sub(r"\1'", value) if INNER.search(value) else value
     return f"'{inside}" if value.lstrip(" \u00a0\ufeff\u200b").startswith(STARTS) else inside
 
 
 def csv_lines(parts: Iterable[list[dict[str, Any]]]) -> Iterator[str]:
-    """The lines of a CSV with a heading, a text a part."""
-    yield BYTE_ORDER_MARK + _text([COLUMNS])
+    """The lines of a CSV with a heading, a text a part; a row's `override` is what is in force, None for nothing."""
+    yield BYTE_ORDER_MARK + _text([(*COLUMNS, *OF_OVERRIDE)])
     for rows in parts:
-        yield _text([[plain_cell(row[name]) for name in COLUMNS] for row in rows])
+        yield _text([[plain_cell(each) for each in _cells(row)] for row in rows])
+
+
+def _cells(row: dict[str, Any]) -> list[Any]:
+    override = row["override"] or {}
+    return [*(row[name] for name in COLUMNS), *(override.get(name) for name in OF_OVERRIDE.values())]
 
 
 def _text(rows: Iterable[Iterable[Any]]) -> str:

@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 __all__ = ["FILTERS", "day", "lead_address", "moment", "money", "moved", "points", "score", "share", "whole"]
 
+SMALLEST, LARGEST = 0.0005, 0.995  # shares that would else be shown as none, as all
+
 
 def score(value: float | None) -> str:
     """A score as a whole number, cut off: 50 is shown only on the line or above it.
@@ -36,15 +38,20 @@ def points(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """A probability as per cent; under ten with one decimal.
+    """A probability as per cent; under ten with one decimal. None and all are said of none and all alone.
 
     Examples
     --------
-    >>> share(0.0312), share(0.52)
-    ('3.1 %', '52 %')
+    >>> share(0.0312), share(0.52), share(0.0004), share(0.9951)
+    ('3.1 %', '52 %', '< 0.1 %', '> 99 %')
     """
     if value is None:
         return "–"
+    exact = round(value, 9)  # sums and limits of intervals end a hair beside none and all
+    if 0 < exact < SMALLEST:
+        return "< 0.1 %"
+    if LARGEST <= exact < 1:
+        return "> 99 %"
     return f"{100 * value:.1f} %" if value < 0.0995 else f"{100 * value:.0f} %"
 
 

@@ -19,6 +19,7 @@ from pipeline.config import Project
 from pipeline.ledger.store import Connection, Ledger
 from pipeline.review import shown
 from pipeline.review.lead_words import band_words
+from pipeline.review.units import unit_of
 
 __all__ = ["STATIC", "Site"]
 
@@ -84,8 +85,12 @@ class Site:
             yield connection
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """A template filled; every text is escaped, `csrf` is the token that forms carry, `by` who writes."""
+        """A template filled; every text is escaped.
+
+        Every template knows `csrf`, the token that forms carry, `by`, who writes, and `unit`, what rows are called.
+        """
         shared = {
+            "unit": unit_of(self.project.target.entity),
             "project": self.project.name, "path": request.url.path, "csrf": getattr(request.state, "csrf", ""),
             "by": getattr(request.state, "by", ""),
         }  # fmt: skip

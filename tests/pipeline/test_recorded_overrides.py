@@ -14,10 +14,12 @@ from features.prepare import prepare
 from models.overrides import Override
 from pipeline.config import ROOT, Project, load_project
 from pipeline.dataset import labelled_dataset
-from pipeline.ledger.decisions import add_decision
+from pipeline.ledger.decisions import add_decision, found_at_scoring
 from pipeline.ledger.feedback import CODES, Feedback, add_feedback
+from pipeline.ledger.queue import QueueFilter, find_queue_run, queue_page
 from pipeline.ledger.store import open_ledger
 from pipeline.overrides import LeadOverrides, Listed, overrides_of, recorded_overrides
+from pipeline.review.overrides import overrides_in_force
 from pipeline.tables import load_tables
 from pipeline.train import train_project
 from tests.pipeline.conftest import Crm, manifest, run_command, scores
@@ -86,6 +88,17 @@ def test_decisions_are_read_for_leads_from_a_ledger_that_was_started(tmp_path: P
     ]
 
 
+def of_page(project: Project, run: int) -> dict[str, str]:
+    """Action by lead: the overrides that the review page shows in a run."""
+    with open_ledger(project).reading() as connection:
+        found = find_queue_run(connection, project.name, run)
+        assert found is not None
+        rows = queue_page(connection, found, QueueFilter(), 10_000)
+        assert len(found_at_scoring(connection, run, [row["rank"] for row in rows])) == 2
+        decided = overrides_in_force(connection, project.name, run, rows)
+    return {row["lead_id"]: decided[row["rank"]]["action"] for row in rows if row["rank"] in decided}
+
+
 def test_a_decision_shows_in_the_next_run_moves_no_score_and_reaches_no_earlier_run(
     crm: Crm, tmp_path: Path
 ) -> None:
@@ -103,8 +116,11 @@ def test_a_decision_shows_in_the_next_run_moves_no_score_and_reaches_no_earlier_
         "explain", held, "-p", project, "--bundle", crm.bundle, "--as-of", LATE, "--json"
     ).json["override"]
     assert crm.score(outputs[2], "-p", project, "--as-of", EARLY).code == 0
+    in_force = of_page(load_project(project), 2)
     for lead in (held, out):
         assert run_command(*decide, lead, "--lift").code == 0
+    assert in_force == {held: "hold", out: "disqualify"}
+    assert of_page(load_project(project), 2) == {}
     assert crm.score(outputs[3], "-p", project, "--as-of", LATE).code == 0
 
     found = scores(outputs[1])

@@ -15,9 +15,9 @@ from tests.pipeline.ledger.runs_by_hand import add_run, night
 
 
 def answered(project: Project, *answers: tuple[str, str | None, str | None]) -> None:
-    """Two runs with 20 leads in SQL, and answers (lead, verdict, code) on the second night."""
+    """Two runs with 20 leads in SQL, and answers (lead, verdict, code) after the first, ten days before the second."""
     ledger = open_ledger(project, is_new_allowed=True)
-    for day in (1, 2):
+    for day in (1, 12):
         add_run(ledger, project.name, day, {f"L{i}": 90.0 for i in range(20)} | {"M1": 10.0})
     for lead, verdict, code in answers:
         given = Feedback(lead, verdict, code, None, night(2) + timedelta(hours=9), "ann")
@@ -46,8 +46,8 @@ def test_the_section_shows_the_share_worked_and_the_reasons(tmp_path: Path) -> N
     assert section["words"] == [
         "Sales gave 4 answers on 3 leads. They train nothing: sales choose whom to work, and a rejected lead may still "
         "buy.",
-        "Of 20 leads in SQL only 2 were worked (10%). What became of the others says little about what a call would "
-        "have done.",
+        "Of 20 leads now in SQL only 2 were worked since 13 Dec 2025 (10%). What became of the others says little "
+        "about what a call would have done.",
     ]
     assert shown(section) == {
         "Share worked, by band": [("SQL", "20", "2", "10 %"), ("below", "1", "1", "100 %")],
@@ -56,7 +56,7 @@ def test_the_section_shows_the_share_worked_and_the_reasons(tmp_path: Path) -> N
             ("good fit", "accepted", "1"), ("no budget", "rejected", "1"), ("no reason given", "rejected", "1"),
         ],
     }  # fmt: skip
-    assert "over all 2 runs" in section["tables"][0].note
+    assert "since 13 Dec 2025, 30 days before it" in section["tables"][0].note
 
 
 def test_without_a_verdict_there_is_no_table_of_reasons(tmp_path: Path) -> None:

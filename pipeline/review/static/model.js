@@ -8,6 +8,7 @@
   slider.addEventListener("input", () => {
     const row = document.getElementById(`score-${slider.value}`);
     if (!row) return;
+    document.getElementById("first-shown")?.remove();
     for (const output of outputs) {
       output.textContent = row.querySelector(`[data-column="${output.dataset.column}"]`).textContent;
     }

@@ -14,8 +14,8 @@ __all__ = ["add_run", "night"]
 
 
 def night(day: int) -> datetime:
-    """Midnight of a day of January 2026."""
-    return datetime(2026, 1, day, tzinfo=UTC)
+    """Midnight of a day of January 2026; 0 is New Year's Eve."""
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day - 1)
 
 
 def add_run(

@@ -9,6 +9,7 @@ from pipeline.ledger.account import (
     account_people,
     account_runs,
     account_score,
+    has_account_runs,
     is_account,
     person_further,
 )
@@ -58,6 +59,9 @@ def test_an_account_of_a_run_of_accounts_has_a_score_of_its_own(ledger: Ledger) 
         nowhere = account_score(connection, ["p"], "X")
         known = [is_account(connection, projects, each) for each in ("X", "Y", "Z")]
 
+        of_accounts = [has_account_runs(connection, each) for each in (projects, ["p"], ["p-accounts"])]
+
+    assert of_accounts == [True, False, True]
     assert found is not None
     assert (found["run"], found["score"], found["project"]) == (2, 52.0, "p-accounts")
     assert found["as_of"] == day(2)
@@ -84,6 +88,27 @@ def test_the_runs_tell_best_and_mean_of_the_account(ledger: Ledger) -> None:
         (2, 1, 8.0, 8.0), (1, 2, 30.0, 20.0),
     ]  # fmt: skip
     assert last == found[1:]
+
+
+def test_each_person_counts_once_by_the_best_product_and_the_account_itself_not_at_all(
+    ledger: Ledger,
+) -> None:
+    with ledger.writing() as connection:
+        add_run(connection, 1, 1, entity="product")
+        add_run(connection, 2, 2, entity="account")
+        pairs = (("A", "p", 90.0), ("A", "q", 80.0), ("B", "q", 70.0), ("A", "r", 60.0), ("C", "p", 50.0))
+        for rank, (lead, product, score) in enumerate(pairs, start=1):
+            add_score(connection, 1, rank, lead, "MQL", product=product, score=score, account_id="X")
+        add_score(connection, 2, 1, "X", "MQL", score=99.0, account_id="X")
+
+    with ledger.reading() as connection:
+        once = account_people(connection, 1, "X", 2, is_once=True)
+        of_accounts = account_people(connection, 2, "X", 2, is_once=True)
+        runs = account_runs(connection, "p", "X", 10)
+
+    assert [(each["lead_id"], each["product"]) for each in once] == [("A", "p"), ("B", "q")]
+    assert of_accounts == []
+    assert [(each["number"], each["n"], each["best"], each["mean"]) for each in runs] == [(1, 3, 90.0, 70.0)]
 
 
 def test_ends_of_leads_once_scored_at_the_account_are_told_the_latest_first(ledger: Ledger) -> None:

@@ -10,9 +10,17 @@ from sqlalchemy import update
 
 from features.errors import InputError
 from pipeline.config import Project
-from pipeline.ledger.decisions import active_decisions, add_decision, decisions_for_run, decisions_of
+from pipeline.ledger.decisions import (
+    active_decisions,
+    add_decision,
+    decisions_for_run,
+    decisions_of,
+    decisions_on,
+    found_at_scoring,
+)
 from pipeline.ledger.schema import OVERRIDES
 from pipeline.ledger.store import Ledger
+from tests.pipeline.ledger.filling import add_detail
 from tests.pipeline.ledger.runs_by_hand import add_run, night
 
 
@@ -128,6 +136,49 @@ def test_subjects_are_asked_for_by_their_kind(project: Project, ledger: Ledger) 
         ("A1", "hold")
     ]
     assert active(ledger, name, subjects=[]) == []
+
+
+def test_all_decisions_on_some_leads_and_accounts_are_told_the_newest_first(
+    project: Project, ledger: Ledger
+) -> None:
+    name = project.name
+    add_run(ledger, name, 1, {f"L{i}": 30.0 for i in range(4)})
+    add_run(ledger, "another", 1, {"L1": 30.0})
+    for subject, action in (("L1", "hold"), ("L2", "hold"), ("L1", "lift"), ("L3", "disqualify")):
+        decide(ledger, name, action, subject)
+    decide(ledger, name, "raise", "A3", kind="account_id")
+    decide(ledger, "another", "raise", "L1")
+    many = [("lead_id", f"X{i}") for i in range(2_000)]
+
+    with ledger.reading() as connection:
+        found = decisions_on(
+            connection, name, [("lead_id", "L1"), ("account_id", "A3"), *many, ("lead_id", "L3")]
+        )
+        none = decisions_on(connection, name, [])
+
+    assert [(each["subject"], each["action"]) for each in found] == [
+        ("A3", "raise"), ("L3", "disqualify"), ("L1", "lift"), ("L1", "hold"),
+    ]  # fmt: skip
+    assert none == []
+
+
+def test_what_a_run_found_is_told_of_the_rows_that_are_asked_for(project: Project, ledger: Ledger) -> None:
+    run, other = (add_run(ledger, project.name, day, {f"L{i}": 90.0 - i for i in range(4)}) for day in (1, 2))
+    override = '{"action":"hold","owner":"Rules","reason":"an \\"override\\" of 50%","until":"2026-03-31"}'
+    with ledger.writing() as connection:
+        add_detail(connection, run, 1, f'{{"funnel_stage":"decision","override":{override}}}')
+        add_detail(connection, run, 2, '{"persona":"override"}')
+        add_detail(connection, run, 3, None)
+        add_detail(connection, run, 4, f'{{"override":{override}}}')
+        add_detail(connection, other, 2, f'{{"override":{override}}}')
+
+    with ledger.reading() as connection:
+        found = found_at_scoring(connection, run, [*range(10, 3_000), 1, 2, 3])
+        none = found_at_scoring(connection, run, [])
+
+    told = {"action": "hold", "owner": "Rules", "reason": 'an "override" of 50%', "until": "2026-03-31"}
+    assert found == {1: told}
+    assert none == {}
 
 
 def taken(ledger: Ledger, project: str, as_of: datetime | None, **asked: Any) -> list[str]:

@@ -12,6 +12,7 @@ from features.errors import InputError
 from pipeline.config import Project
 from pipeline.ledger.feedback import MAX_NOTE, Feedback, add_all, add_feedback, feedback_of
 from pipeline.ledger.store import Ledger
+from tests.pipeline.ledger import filling
 from tests.pipeline.ledger.runs_by_hand import add_run, night
 
 
@@ -111,6 +112,24 @@ def test_a_lead_that_no_run_has_scored_gets_no_feedback(project: Project, ledger
 
     with pytest.raises(InputError, match=f"No run of {project.name} in the ledger has scored 'L1'"):
         add_feedback(ledger, project.name, answer(), source="page")
+
+
+def test_an_answer_to_a_product_keeps_the_score_of_that_product(ledger: Ledger) -> None:
+    with ledger.writing() as connection:
+        filling.add_run(connection, 1, 1, entity="product")
+        filling.add_score(connection, 1, 1, "L1", "SQL", product="A", score=80.0)
+        filling.add_score(connection, 1, 2, "L1", "below", product="B", score=20.0)
+
+    added = [
+        add_feedback(ledger, "p", answer(), source="page", product=each) for each in ("B", "B", "A", None)
+    ]
+    with pytest.raises(InputError, match=r"has scored 'L1' for 'C', so there is no score to answer to"):
+        add_feedback(ledger, "p", answer(), source="page", product="C")
+
+    with ledger.reading() as connection:
+        kept = feedback_of(connection, "p", "L1")
+    assert [each is None for each in added] == [False, True, False, False]  # B was sent twice
+    assert [(each["score"], each["band"]) for each in kept] == [(80.0, "SQL"), (80.0, "SQL"), (20.0, "below")]
 
 
 def test_the_same_answer_is_added_once(project: Project, ledger: Ledger) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from pipeline.config import Project
 from pipeline.ledger.queue import (
@@ -16,6 +16,7 @@ from pipeline.ledger.queue import (
     count_bands,
     count_facets,
     find_queue_run,
+    find_run_before,
     keep_facets,
     list_queue_runs,
     queue_page,
@@ -178,6 +179,45 @@ def test_the_present_run_is_the_complete_one_of_the_latest_moment(ledger: Ledger
 
     assert numbers == [1, 2, 6]
     assert missing == [None] * 4
+
+
+def test_the_run_before_is_of_an_earlier_moment_and_was_there_when_the_run_was_made(
+    ledger: Ledger, project: Project
+) -> None:
+    of_day = (1, 3, 2, 3, 4)  # the third run is a replay, the fourth repeats the second
+    for number, day in enumerate(of_day, start=1):
+        _add_run(ledger, project, number, AS_OF + timedelta(days=day))
+    _add_run(ledger, project, 6, None)
+    _add_run(ledger, project, 7, AS_OF + timedelta(days=4), is_complete=False)
+    _add_run(ledger, project, 8, AS_OF + timedelta(days=4), target="upsell")
+    _add_run(ledger, project, 9, AS_OF + timedelta(days=5))
+
+    with ledger.reading() as connection:
+        runs = {each.number: each for each in list_queue_runs(connection, project.name, 10)}
+        found = {
+            number: find_run_before(connection, project.name, number, run.as_of)
+            for number, run in runs.items()
+        }
+
+    before = {number: run and run.number for number, run in found.items()}
+    assert before == {1: None, 2: 1, 3: 1, 4: 3, 5: 4, 6: None, 9: 5}
+
+
+def test_the_leads_of_an_account_are_found_by_its_index(
+    ledger: Ledger, project: Project, run: QueueRun
+) -> None:
+    if ledger.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL chooses by how many leads there are")
+    asked: list[tuple[str, Any]] = []
+    event.listen(ledger.engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+    with ledger.reading() as connection:
+        queue_page(connection, run, QueueFilter(account="A1"), 50)
+        text, values = asked[-1]
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values).all()
+
+    steps = " ".join(str(step[-1]) for step in plan)
+    assert "ledger_scores_of_account (account_id=? AND run=?)" in steps
+    assert "PRIMARY KEY (run=? AND rank=?)" in steps
 
 
 def test_a_page_of_one_run_holds_no_lead_of_another(ledger: Ledger, project: Project, run: QueueRun) -> None:

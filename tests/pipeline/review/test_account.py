@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from fastapi.testclient import TestClient
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from pipeline.config import Project
 from pipeline.ledger.decisions import add_decision
@@ -71,13 +71,48 @@ def test_without_a_model_of_accounts_the_best_person_stands_in_and_it_is_said(cl
     assert [each["score"] for each in people] == sorted((each["score"] for each in people), reverse=True)
     assert told["score"] == {
         "of": "person", "score": people[0]["score"], "probability": people[0]["probability"],
-        "band": people[0]["band"], "score_before": people[0]["score_before"], "as_of": None,
+        "band": people[0]["band"], "score_before": told["history"][-2]["best"], "as_of": None,
         "horizon_days": 30.0,
     }  # fmt: skip
     assert "No run here has scored accounts: shown is the best of its people." in page.text
     assert [each["n"] for each in told["history"]] == [4, 4, 4, 4]
     assert all(f'href="/lead?id={each["lead_id"]}"' in page.text for each in people)
     assert told["group"] is None
+
+
+def test_the_trend_is_the_account_s_also_where_its_best_person_ended(
+    client: TestClient, ledger: Ledger
+) -> None:
+    ann, ben = (each["lead_id"] for each in client.get(f"/api{PATH}").json()["people"][:2])
+    of_account = SCORES.c.account_id == ACCOUNT
+    with ledger.writing() as connection:
+        connection.execute(update(SCORES).where(of_account).values(score=10.0, score_before=10.0))
+        for run, lead, score, before in ((3, ann, 90.0, 90.0), (3, ben, 50.0, 50.0), (4, ben, 60.0, 50.0)):
+            of_lead = (SCORES.c.run == run, SCORES.c.lead_id == lead)
+            connection.execute(update(SCORES).where(*of_lead).values(score=score, score_before=before))
+        connection.execute(delete(SCORES).where(SCORES.c.run == 4, SCORES.c.lead_id == ann))
+
+    score, page = client.get(f"/api{PATH}").json()["score"], client.get(PATH).text
+    with ledger.writing() as connection:
+        connection.execute(delete(SCORES).where(SCORES.c.run == 3, of_account))
+    unknown = client.get(f"/api{PATH}").json()["score"]
+
+    assert (score["score"], score["score_before"]) == (60.0, 90.0)
+    assert "−30.0" in page
+    assert (unknown["score"], unknown["score_before"]) == (60.0, None)
+
+
+def test_an_account_that_the_latest_run_of_accounts_lacks_is_told_so(
+    client: TestClient, ledger: Ledger
+) -> None:
+    add_account_run(ledger)
+    with ledger.writing() as connection:
+        connection.execute(update(SCORES).where(SCORES.c.run == 5).values(lead_id="A-other"))
+
+    page = client.get(PATH).text
+
+    assert "The account has no score of its own in the latest run of accounts" in page
+    assert "No run here has scored accounts" not in page
 
 
 def test_an_account_with_its_own_score_shows_it_and_its_buying_group(

@@ -296,3 +296,13 @@ def test_the_slider_shows_at_once_what_the_button_fetches(person: Person) -> Non
     assert outputs.all_inner_texts() == moved
     assert moved[0] == "60"
     assert moved != at_first
+
+
+def test_the_slider_takes_away_what_was_said_of_the_first_leads(person: Person) -> None:
+    person.open("/model?first=20")
+    said = person.page.get_by_text("Shown are the first 20")
+    expect(said).to_be_visible()
+
+    person.page.locator("#cutoff").press("ArrowRight")
+
+    expect(said).to_have_count(0)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
-from pipeline.ledger.schema import RUNS, SCORES
+from pipeline.ledger.schema import OUTCOMES, RUNS, SCORES
 from pipeline.ledger.store import Ledger
 from tests.pipeline.review.lead_by_hand import read
 from tests.pipeline.review.test_lead import LAST, changed, of_present, tell
@@ -55,6 +55,47 @@ def test_a_score_at_the_end_of_the_scale_says_what_moved_below_it(client: TestCl
     assert "The score did not move, but what it is made of did:" in page.words
     assert [sum(points) for points, _ in page.waterfalls()] == [100, 100]
     assert "what it is made of is as before" not in page.words
+
+
+def test_a_small_move_over_a_whole_number_is_told_alike_everywhere(
+    client: TestClient, ledger: Ledger
+) -> None:
+    lead, none = changed(ledger), _points(ledger, 0.0)
+    tell(ledger, lead.lead_id, score=49.98, base_score=49.98, contributions=none, band="below")
+    tell(ledger, lead.lead_id, LAST - 1, score=50.01, base_score=50.01, contributions=none, band="MQL")
+
+    page, told = (
+        read(client.get(f"/lead?id={lead.lead_id}").text),
+        client.get(f"/api/lead?id={lead.lead_id}").json(),
+    )
+
+    assert told["answers"][2]["line"].startswith("50 → 49 since 3 Jan 2026")
+    assert "stands as on" not in page.words
+    assert "The score did not move" not in page.words
+
+
+def test_a_lead_that_ended_is_not_told_when_it_would_go_cold(client: TestClient, ledger: Ledger) -> None:
+    with ledger.reading() as connection:
+        ended = connection.scalars(select(OUTCOMES.c.lead_id).where(OUTCOMES.c.run == LAST).limit(1)).one()
+    tell(ledger, ended, LAST - 1, silent_until=datetime(2026, 1, 12, tzinfo=UTC))
+
+    page = read(client.get(f"/lead?id={ended}").text)
+
+    assert "Ended:" in page.words
+    assert "12 Jan" not in page.words
+
+
+def test_two_runs_of_one_day_are_told_apart_by_their_numbers(client: TestClient, ledger: Ledger) -> None:
+    lead = changed(ledger).lead_id
+    with ledger.writing() as connection:
+        moment = datetime(2026, 1, 4, 6, tzinfo=UTC)
+        connection.execute(update(RUNS).where(RUNS.c.number == LAST).values(as_of=moment))
+        connection.execute(update(RUNS).where(RUNS.c.number == LAST - 1).values(as_of=moment.replace(hour=3)))
+
+    page = read(client.get(f"/lead?id={lead}").text)
+
+    assert f"Score in run {LAST - 1}" in page.words
+    assert f"Score in run {LAST}" in page.words
 
 
 def _points(ledger: Ledger, each: float) -> str:

@@ -96,6 +96,7 @@ def test_before_the_first_promise_is_due_there_is_no_verdict(client: TestClient)
     assert told["first_due"] == "2026-01-31T00:00:00+00:00"
     assert "the first does on <strong>31 Jan 2026</strong>" in page
     assert "Came so far" in page
+    assert "more can still come of each lead, so it is no verdict" in page
 
 
 @pytest.mark.parametrize(
@@ -181,6 +182,7 @@ def test_the_first_leads_of_the_queue_can_be_asked_for(client: TestClient) -> No
     assert (few["chosen"]["leads"], few["cutoff"]) == (20, few["chosen"]["score"])
     assert 0 < few["chosen"]["conversions"] < every["chosen"]["conversions"]
     assert (none["first"], none["cutoff"]) == (None, 40)
+    assert "Shown are the first 300: down" in client.get("/model?first=5000").text
 
 
 @pytest.mark.parametrize("asked", ["cutoff=101", "cutoff=x", "first=12345678901"])
@@ -223,6 +225,8 @@ def test_answers_decisions_and_acts_are_shown_as_text(
     assert [each["kind"] for each in told["acts"]] == ["promote"]
     assert "<script>" not in page
     assert "nobody was drawn at random" in page
+    assert "those with any answer since 5 Dec 2025, 30 days before the run" in page
+    assert "1 answer about 1 lead: 0 accepted" in page
     assert "1 on hold" in page
     assert "MQL from a chance of 5.0 %, SQL from 15 %" in page
 
@@ -231,7 +235,12 @@ def test_a_run_shows_what_moved(client: TestClient) -> None:
     told, page = client.get("/api/model/run?number=2").json(), client.get("/model/run?number=2").text
     first = client.get("/model/run?number=1").text
 
-    assert sum(each["n"] for each in told["crossings"]) == 300
+    crossed = sum(each["n"] for each in told["crossings"])
+    assert 0 < crossed < 300
+    assert told["stayed"] == 300 - crossed
+    assert all(each["before"] != each["after"] for each in told["crossings"])
+    assert f"{told['stayed']} stayed in their band." in page
+    assert "stayed in their band" not in first
     assert len(told["movers"]) == 20
     assert told["movers"][0]["lead_id"] in page
     assert "No score differs from the run before." in first

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from sqlalchemy import create_engine, insert, select
+from sqlalchemy import create_engine, delete, insert, select, update
 
 from pipeline.config import ROOT, Project
-from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES
+from pipeline.ledger.decisions import add_decision
+from pipeline.ledger.schema import DETAILS, OUTCOMES, OVERRIDES, RUNS, SCORES
 from pipeline.ledger.store import open_ledger
 from pipeline.review.app import create_app
 from tests.pipeline.databases import new_database
@@ -83,6 +85,35 @@ def test_the_pages_of_leads_say_the_same_on_both_databases(client: TestClient, o
     for lead in ids:
         for address in (f"/lead?id={lead}", f"/api/lead?id={lead}", f"/api/lead?id={lead}&run=3"):
             assert _told(other.get(address)) == _told(client.get(address))
+
+
+def test_what_was_decided_is_shown_alike_on_both_databases(made: Project, on_server: Project) -> None:
+    override = json.dumps(
+        {"override": {"action": "hold", "owner": "Rules", "reason": "50% off", "until": None}}
+    )
+    third = (DETAILS.c.run == 4, DETAILS.c.rank == 3)
+    told = []
+    for project in (made, on_server):
+        ledger, page = open_ledger(project), TestClient(create_app(project), base_url=ADDRESS)
+        add_decision(
+            ledger, "made", kind="account_id", subject="A000007", action="disqualify", owner="Kim", reason="a rival",
+            until=None, by="ann",
+        )  # fmt: skip
+        with ledger.writing() as connection:
+            further = connection.scalar(select(DETAILS.c.further).where(*third))
+            connection.execute(update(DETAILS).where(*third).values(further=override))
+        pages = [page.get(address).text for address in ("/export.csv", "/?account=A000007", "/")]
+        told.append((
+            re.findall(r"(\w+),(Kim|Rules),([^,]+),\r\n", pages[0]), pages[1].count("✕ disqualified: <bdi>a rival"),
+            pages[2].count("‖ on hold: <bdi>50% off</bdi> (<bdi>Rules</bdi>)"),
+        ))  # fmt: skip
+        with ledger.writing() as connection:  # the server's ledger is that of other tests, too
+            connection.execute(update(DETAILS).where(*third).values(further=further))
+            connection.execute(delete(OVERRIDES))
+
+    assert sorted(told[0][0]) == [("disqualify", "Kim", "a rival")] * 3 + [("hold", "Rules", "50% off")]
+    assert told[0][1:] == (3, 1)
+    assert told[1] == told[0]
 
 
 @pytest.mark.parametrize("address", HOSTILE)

@@ -11,14 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from pipeline.config import Project
 from pipeline.ledger.decisions import add_decision
 from pipeline.ledger.schema import RUNS, SCORES
 from pipeline.ledger.store import Ledger
 from pipeline.review.app import create_app
-from pipeline.review.queue_csv import STARTS, plain_cell
 
 HOSTILE = ['<script>alert("x")</script>', '"><img src=x onerror=alert(1)>', "{{7*7}}", "\u202eevil\u2066"]
 PRESENT = 4
@@ -129,7 +128,7 @@ def test_the_trend_is_told_by_sign_and_number_and_not_by_colour_alone(
 
     assert re.search(r'▲</span><span class="sr">up </span>\+10\.0', rows[0])
     assert re.search(r'▼</span><span class="sr">down </span>−2\.5', rows[1])
-    assert '<span class="tag">new</span>' in rows[2]
+    assert '<span class="tag">not in the run before</span>' in rows[2]
 
 
 def test_an_override_in_force_stands_beside_the_score(
@@ -230,6 +229,31 @@ def test_a_run_of_the_same_moment_is_not_what_changes_are_counted_from(
     assert "Changed since 2 Jan 2026" in client.get("/").text
 
 
+def test_changes_are_dated_by_the_run_that_they_were_counted_from(client: TestClient, ledger: Ledger) -> None:
+    replayed = datetime(2026, 1, 3, tzinfo=UTC)  # after run 4 was made, for a moment before it
+    with ledger.writing() as connection:
+        run = connection.execute(select(RUNS).where(RUNS.c.number == PRESENT)).mappings().one()
+        replay = {"number": 5, "run_id": "5" * 64, "as_of": replayed, "recorded_at": datetime.now(UTC)}
+        connection.execute(insert(RUNS).values({**run, **replay}))
+        connection.execute(update(RUNS).where(RUNS.c.number == PRESENT - 1).values(is_complete=False))
+
+    assert "Changed since 2 Jan 2026 <" in client.get("/").text
+    assert "Changed since 2 Jan 2026 <" in client.get("/?run=5").text
+
+
+def test_a_first_run_has_nothing_to_be_compared_with(client: TestClient, ledger: Ledger) -> None:
+    with ledger.writing() as connection:
+        connection.execute(update(RUNS).where(RUNS.c.number != PRESENT).values(is_complete=False))
+        connection.execute(update(SCORES).values(score_before=None, band_before=None))
+
+    queue, account = client.get("/").text, client.get("/account?id=A000003").text
+
+    assert "300 leads" in queue
+    assert "Changed since" not in queue
+    assert "not in the run before" not in queue + account
+    assert "open leads of the latest run" in account
+
+
 def test_the_runs_of_a_flat_export_call_no_lead_new(client: TestClient, ledger: Ledger) -> None:
     with ledger.writing() as connection:
         connection.execute(update(RUNS).values(as_of=None))
@@ -237,10 +261,35 @@ def test_the_runs_of_a_flat_export_call_no_lead_new(client: TestClient, ledger: 
 
     queue, moved = client.get("/").text, client.get(f"/model/run?number={PRESENT}").text
 
-    assert ">new<" not in queue
+    assert "not in the run before" not in queue
     assert "Changed since" not in queue
     assert ">new<" not in moved
+    assert "not in the run before" not in moved
     assert "This run has no moment" in moved
+
+
+def test_the_runs_of_a_flat_export_are_told_by_the_day_they_were_recorded(
+    client: TestClient, ledger: Ledger
+) -> None:
+    with ledger.writing() as connection:
+        connection.execute(update(RUNS).values(as_of=None))
+
+    queue, table = client.get("/").text, client.get("/model").text
+
+    assert '<option value="3">3 · 3 Jan 2026</option>' in queue
+    assert '<td data-label="Scored at">3 Jan 2026, 02:00</td>' in table
+    assert "· –<" not in queue
+    assert 'data-label="Scored at">–<' not in table
+
+
+def test_the_way_to_the_present_run_keeps_the_filters_and_is_shown_on_older_runs_alone(
+    client: TestClient,
+) -> None:
+    older, present = client.get("/?run=2&band=SQL&owner=Ann&after=3").text, client.get("/?run=4").text
+
+    assert '<a href="/?band=SQL&amp;owner=Ann">To the present run</a>' in older
+    assert "days old" in present
+    assert "To the present run" not in present
 
 
 def test_the_export_holds_all_that_is_filtered_and_no_formula(client: TestClient, ledger: Ledger) -> None:
@@ -255,21 +304,6 @@ def test_the_export_holds_all_that_is_filtered_and_no_formula(client: TestClient
     assert float(rows[0]["score"]) == client.get("/api/queue?owner=Ann").json()["leads"][0]["score"]
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''made.run-4.csv"
-
-
-@pytest.mark.parametrize("start", STARTS)
-def test_a_text_that_a_spreadsheet_would_run_begins_with_an_apostrophe(start: str) -> None:
-    assert plain_cell(f"{start}cmd|' /C calc'!A0").startswith("'")
-    assert plain_cell(f" {start}1").startswith("'")
-
-
-@pytest.mark.parametrize("sign", [";", "\t", "|", "; "])
-def test_a_cell_that_other_separators_would_make_begins_with_an_apostrophe(sign: str) -> None:
-    assert plain_cell(f"Müller{sign}=1+1{sign}@x{sign}b-c") == f"Müller{sign}'=1+1{sign}'@x{sign}b-c"
-
-
-def test_numbers_and_plain_texts_go_out_as_they_are() -> None:
-    assert [plain_cell(each) for each in (-2.5, None, "a-b", "", 7)] == [-2.5, None, "a-b", "", 7]
 
 
 @pytest.mark.parametrize(
