@@ -49,7 +49,7 @@ class LeakageError(InputError):
 
 
 class NoHistoryError(InputError):
-    """Too little time has passed: no outcome is complete yet, or none before the test."""
+    """Too little time has passed: no outcome is complete yet, none before the test, or none is a win."""
 
 
 class ConfigError(LeadScoringError):

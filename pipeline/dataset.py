@@ -210,7 +210,7 @@ def _require_wins(tables: Tables, project: Project) -> None:
         )
     if len(found) and not set(project.target.won) & set(found.index):
         listed = ", ".join(f"{str(name)!r} ({count:,})" for name, count in found.head(5).items())
-        raise InputError(
+        raise NoHistoryError(  # or the first win is still to come: a points table may score until then
             f"None of the {int(found.sum()):,} outcomes is one of target.won = {list(project.target.won)}; "
             f"found are {listed}. Name those that are wins, exactly as they are written."
         )

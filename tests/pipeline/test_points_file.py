@@ -117,6 +117,18 @@ def test_the_saas_table_gives_every_title_and_size_its_points(tmp_path: Path) ->
     assert (table["band"] == "MQL").sum() == sum(points >= 25 for points in expected.values())
 
 
+def test_a_firm_with_losses_and_no_win_yet_scores_in_points_and_is_asked_for_its_wins(tmp_path: Path) -> None:
+    leads = "lead_id,created_at\nL1,2026-03-01T00:00:00Z\nL2,2026-03-01T00:00:00Z\n"
+    path = project(tmp_path, DEALER, "mql = 5", leads, "L2,2026-03-02T08:00:00Z,form_submit\n")
+    with (tmp_path / "outcomes.csv").open("a", encoding="utf-8") as file:
+        file.write("L1,2026-03-05T00:00:00Z,lost\n")
+
+    table, said = scored(path)
+
+    assert "None of the 1 outcomes is one of target.won = ['won']; found are 'lost' (1)" in said
+    assert table["band"].to_dict() == {"L2": "MQL"}
+
+
 def test_where_nothing_is_mature_and_there_is_no_table_the_exit_code_stays_2(tmp_path: Path) -> None:
     leads = "lead_id,created_at\nL,2026-03-01T00:00:00Z\n"
     path = project(tmp_path, DEALER, "", leads)  # a table without an MQL line can't say who is one
