@@ -15,7 +15,7 @@ from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES
 
 __all__ = ["MOST_ENDED", "PastLead", "SimilarLeads", "similar_leads"]
 
-MOST_ENDED = 3_000
+MOST_ENDED = 1_000  # read from a cold disk they are most of the time that a lead takes
 OF_PAST = ("lead_id", "name", "run", "scored_at", "score", "band", "ended_at", "outcome", "is_won")
 
 
