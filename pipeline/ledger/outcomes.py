@@ -44,6 +44,8 @@ def endings_to_tell(found: ScoredRows, moments: Sequence[int]) -> EndingsToTell:
     if spells is None or not moments:
         return EndingsToTell()
     ended = spells.end < as_of
+    if not ended.any():
+        return EndingsToTell()
     chosen = np.flatnonzero(ended & _was_looked_into(spells, np.array(moments)))
     if found.project.target.entity in OF_ACCOUNTS:
         chosen = chosen[(spells.is_won | _is_last_of_closed(spells, ended))[chosen]]
@@ -132,7 +134,7 @@ def _withdrawn(connection: Connection, found: ScoredRows, spells: Spells) -> lis
     ends = pd.DataFrame(
         {"lead": code[spells.lead[ended]], "end": spells.end[ended], "is_won": spells.is_won[ended]}
     )
-    first = moment_of(int(microseconds(found.tables.outcomes["occurred_at"]).min())) if len(ends) else as_of
+    first = moment_of(int(microseconds(found.tables.outcomes["occurred_at"]).min()))
     asked = _told(project).where(OUTCOMES.c.ended_at >= first, OUTCOMES.c.ended_at < as_of)
     asked = asked.where(or_(RUNS.c.as_of.is_(None), RUNS.c.as_of <= as_of))
     gone: list[tuple[str, datetime]] = []

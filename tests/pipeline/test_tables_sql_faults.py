@@ -159,7 +159,7 @@ def test_a_driver_that_is_not_installed_is_told_with_the_cure(
     monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
 
     with pytest.raises(
-        ConfigError, match=r"driver that is not installed.*lead-scoring\[postgres\]"
+        ConfigError, match=r"driver that is not installed.*make setup EXTRAS=postgres"
     ) as caught:
         load_tables(Database("postgresql://ann:hush@db/crm", tmp_path).project())
     assert "hush" not in str(caught.value)

@@ -236,7 +236,7 @@ def test_a_driver_that_is_not_installed_is_named_with_its_cure(tmp_path: Path) -
     driver = "psycopg2cffi" if HAS_PSYCOPG else "psycopg"
 
     with pytest.raises(
-        ConfigError, match=r"driver that is not installed.*lead-scoring\[postgres\]"
+        ConfigError, match=r"driver that is not installed.*make setup EXTRAS=postgres"
     ) as caught:
         open_ledger(project_with(f"postgresql+{driver}://ann:secret@db/leads", tmp_path))
 
