@@ -63,6 +63,8 @@ check-data: $(VENV)/.core ## Audit the data of PROJECT without training
 ui: $(VENV)/.core ## Open MLflow's page on the runs and versions
 	@$(RUN) ui -p $(PROJECT)
 
+# idle worker threads must sleep: spinning ones slow a busy machine many times over
+month: export OMP_WAIT_POLICY := PASSIVE
 month: $(VENV)/.core ## Simulate a month of nightly runs, with answers of sales, in sample-month/
 	@rm -rf $(MONTH)
 	@$(BIN)/python examples/month.py $(MONTH)
