@@ -122,5 +122,5 @@ def _warning(bands: list[dict[str, Any]], noun: str, since: datetime) -> str | N
     few = f"only {top['worked']:,}" if top["worked"] else "none"
     return (
         f"Of {top['scored']:,} {noun} now in {top['band']} {few} were worked since {since.day} {since:%b %Y} "
-        f"({top['share']:.0%}). What became of the others says little about what a call would have done."
+        f"({100 * top['share']:.0f} %). What became of the others says little about what a call would have done."
     )

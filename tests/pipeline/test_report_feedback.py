@@ -46,7 +46,7 @@ def test_the_section_shows_the_share_worked_and_the_reasons(tmp_path: Path) -> N
     assert section["words"] == [
         "Sales gave 4 answers on 3 leads. They train nothing: sales choose whom to work, and a rejected lead may still "
         "buy.",
-        "Of 20 leads now in SQL only 2 were worked since 13 Dec 2025 (10%). What became of the others says little "
+        "Of 20 leads now in SQL only 2 were worked since 13 Dec 2025 (10 %). What became of the others says little "
         "about what a call would have done.",
     ]
     assert shown(section) == {

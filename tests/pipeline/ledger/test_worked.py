@@ -104,8 +104,8 @@ def test_few_worked_leads_on_top_are_warned_of(project: Project, ledger: Ledger)
         with ledger.reading() as connection:
             warnings.append(worked_share(connection, name)["warning"])
 
-    assert warnings[0].startswith("Of 20 leads now in SQL none were worked since 13 Dec 2025 (0%)")
-    assert warnings[9].startswith("Of 20 leads now in SQL only 9 were worked since 13 Dec 2025 (45%)")
+    assert warnings[0].startswith("Of 20 leads now in SQL none were worked since 13 Dec 2025 (0 %)")
+    assert warnings[9].startswith("Of 20 leads now in SQL only 9 were worked since 13 Dec 2025 (45 %)")
     assert warnings[10] is None
 
 
