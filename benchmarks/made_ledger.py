@@ -20,7 +20,6 @@ import numpy as np
 from sqlalchemy import insert
 
 from pipeline.config import ROOT, Project
-from pipeline.ledger.loading import load_rows
 from pipeline.ledger.queue import keep_facets
 from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES
 from pipeline.ledger.store import Ledger, open_ledger
@@ -69,19 +68,16 @@ def fill(ledger: Ledger, project: str, n_leads: int, n_runs: int, seed: int = 1)
             chosen = order[start : start + BATCH]
             rows = list(_rows(rng, night, start, chosen))
             with ledger.writing() as connection:
-                load_rows(connection, SCORES, [narrow for narrow, _ in rows])
-                load_rows(connection, DETAILS, [wide for _, wide in rows])
+                connection.execute(insert(SCORES), [narrow for narrow, _ in rows])
+                connection.execute(insert(DETAILS), [wide for _, wide in rows])
         with ledger.writing() as connection:
             keep_facets(connection, run)
         before = {int(i): (float(s), _band(float(s))) for i, s in zip(ids, score, strict=True)}
         ended = rng.random(n_leads) < 0.01
         if run < n_runs and ended.any():
             with ledger.writing() as connection:
-                load_rows(
-                    connection,
-                    OUTCOMES,
-                    list(_outcomes(rng, project, run + 1, ids[ended], score[ended], as_of)),
-                )
+                endings = list(_outcomes(rng, project, run + 1, ids[ended], score[ended], as_of))
+                connection.execute(insert(OUTCOMES), endings)
             points[ended] = rng.normal(0, 6, (int(ended.sum()), len(GROUPS)))
             ids[ended] = ids.max() + 1 + np.arange(int(ended.sum()))
 

@@ -21,6 +21,7 @@ from features.titles import department
 __all__ = [
     "DERIVED",
     "NOUNS",
+    "OF_ACCOUNTS",
     "PRODUCT_MARK",
     "entity_tables",
     "lead_and_product",
@@ -37,6 +38,7 @@ NOUNS: dict[Entity, str] = {
     "customer": "customers",
     "customer account": "customers",
 }
+OF_ACCOUNTS: tuple[Entity, ...] = ("account", "customer account")  # their rows are companies
 PRODUCT_MARK = " | "
 OF_PRODUCTS = {"product_offered": "category", "asked_for_product": "boolean"}
 OF_CUSTOMERS = {"first_product": "category", "first_amount": "number"}

@@ -11,7 +11,7 @@ import pandas as pd
 from features.asof import microseconds
 from features.cleaning import clean_events
 from features.durations import MICROSECONDS
-from features.entities import lead_and_product
+from features.entities import OF_ACCOUNTS, lead_and_product
 from features.titles import department
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def join_companions(found: ScoredRows, parts: Mapping[str, ScoredRows]) -> None:
     found.companions.update(parts)
     for part in (found, *parts.values()):
         entity = part.project.target.entity
-        if entity in {"account", "customer account"}:
+        if entity in OF_ACCOUNTS:
             _buying_groups(part, found if part is not found else None)
     for entity, join in (("account", _accounts_of_leads), ("product", _products_of_leads)):
         first = next((each for each in parts.values() if each.project.target.entity == entity), None)

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select
 
+from features.entities import OF_ACCOUNTS
 from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES, of_run, shown_of
 
 __all__ = [
-    "OF_ACCOUNTS",
     "account_outcomes",
     "account_people",
     "account_runs",
@@ -21,7 +21,6 @@ __all__ = [
     "person_further",
 ]
 
-OF_ACCOUNTS = ("account", "customer account")  # entities whose rows are accounts
 SCORE_COLUMNS = (
     "rank", "lead_id", "product", "probability", "score", "band", "score_before", "band_before", "fit_grade",
     "engagement_grade", "expected_value", "silent_until", "is_awake", "account_id", "name", "company", "owner",

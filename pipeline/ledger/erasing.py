@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, tuple_
 
+from features.entities import OF_ACCOUNTS
 from features.errors import InputError
 from pipeline.ledger.loading import withhold
 from pipeline.ledger.schema import DETAILS, ERASURES, FEEDBACK, OUTCOMES, OVERRIDES, RUNS, SCORES
@@ -19,8 +20,6 @@ from pipeline.ledger.texts import refuse_unstorable
 from pipeline.promotions import stated
 
 __all__ = ["Erasure", "forget", "hashed_id"]
-
-OF_ACCOUNTS = ("account", "customer account")  # their ids are those of companies, not of leads
 
 
 @dataclass(frozen=True)

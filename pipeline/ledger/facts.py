@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from features.asof import NEVER
 from features.durations import MICROSECONDS
-from features.entities import PRODUCT_MARK
+from features.entities import OF_ACCOUNTS, PRODUCT_MARK
 from features.explicit import attribute_values
 from features.view import RowView
 from models.bundle import Bundle
@@ -32,7 +32,6 @@ FACT_COLUMNS = (
     "name", "company", "owner", "segment", "account_id", "attributes", "events", "is_awake", "further",
 )  # fmt: skip
 SHOWN = ("name", "company", "owner", "segment")
-OF_ACCOUNTS = ("account", "customer account")
 # an account's row may not name the leads that carry it: a lead must be deletable
 NOT_FURTHER = ("account_id", "product", "carried_by")
 PART_ROWS = 10_000

@@ -19,7 +19,6 @@ import pyarrow as pa
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Table,
     and_,
     bindparam,
     delete,
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.keeping import RunToKeep
     from pipeline.ledger.store import Ledger
 
-__all__ = ["count_erasures", "load_rows", "load_run", "withhold"]
+__all__ = ["count_erasures", "load_run", "withhold"]
 
 PART_ROWS = 2_000  # about a tenth of a second
 PAUSE_SECONDS = 0.015  # between the parts on SQLite, where another writer asks all the time
@@ -93,12 +92,6 @@ def load_run(ledger: Ledger, run: RunToKeep) -> bool:
         is_first = _completed(connection, number, facets)
         _sweep(connection, run.project.name, pause)
         return is_first
-
-
-def load_rows(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Add the rows, each with a value for every column of the table, in the caller's transaction."""
-    for chunk in _chunks(rows):
-        connection.execute(insert(table), chunk)
 
 
 def withhold(connection: Connection, projects: Sequence[str], lead_id: str) -> int:

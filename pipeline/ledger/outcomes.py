@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, or_, select
 
 from features.asof import NEVER, Spells, microseconds
-from features.entities import lead_and_product
+from features.entities import OF_ACCOUNTS, lead_and_product
 from pipeline.ledger.facts import EndingsToTell
 from pipeline.ledger.run_before import in_microseconds, moment_of
 from pipeline.ledger.schema import OUTCOMES, RUNS, SCORES
@@ -26,7 +26,6 @@ __all__ = ["endings_to_tell"]
 
 Bools = NDArray[np.bool_]
 PART_ROWS = 5_000
-OF_ACCOUNTS = ("account", "customer account")
 
 
 def endings_to_tell(found: ScoredRows, moments: Sequence[int]) -> EndingsToTell:

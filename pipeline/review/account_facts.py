@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from features.entities import OF_ACCOUNTS
 from pipeline.ledger.account import (
-    OF_ACCOUNTS,
     account_outcomes,
     account_people,
     account_runs,

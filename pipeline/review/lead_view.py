@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from features.entities import OF_ACCOUNTS
 from models.bands import band_lines
 from pipeline.config import Project
-from pipeline.ledger.account import OF_ACCOUNTS, account_people
+from pipeline.ledger.account import account_people
 from pipeline.ledger.attribution import what_changed
 from pipeline.ledger.decisions import active_decisions, decisions_of
 from pipeline.ledger.feedback import feedback_of
