@@ -76,7 +76,7 @@ def kept_chart(rows: Sequence[Interval]) -> Markup:
     top, step = 26, 44
     height = top + step * len(rows) + 26
     most = ceiling(max((max(each.high, each.promised) for each in rows), default=FULL))
-    frame = Frame(86, top, WIDTH - 16, height - 26, (0.0, most), (0.0, 1.0))
+    frame = Frame(98, top, WIDTH - 16, height - 26, (0.0, most), (0.0, 1.0))
     ticks = [(most * k / 4, percent(most * k / 4)) for k in range(5)]
     parts = frame.axes(ticks, [])
     for place, each in enumerate(rows):
