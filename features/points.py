@@ -9,7 +9,7 @@ from features.catalogue import Feature
 from features.errors import ConfigError
 from features.implicit import event_words
 from features.prepare import FeatureSources
-from features.readings import READERS, Reading, attribute_readings, plain
+from features.readings import READERS, Reading, attribute_readings, plain, reader_fault
 from features.settings import AttributeSettings, EventSettings, Kind, PointsRule, PointsSettings
 from features.titles import DEPARTMENTS, ROLES, SENIORITIES
 from features.view import RowView
@@ -63,12 +63,9 @@ def resolve_rules(
             f"{len(lost)} points rules name attributes that are not declared under [attributes]; the first is "
             f"'{lost[0]}'. Declare it, or say which column it is: [points] attributes = {{ {lost[0]} = \"...\" }}."
         )
-    unread = [rule.attribute for rule in rules if str(rule.attribute).partition(".")[2] not in ("", *READERS)]
+    unread = [fault for rule in rules if rule.attribute and (fault := reader_fault(rule.attribute, kinds))]
     if unread:
-        raise ConfigError(
-            f"{len(unread)} points rules read an attribute in a way that does not exist; the first is '{unread[0]}'. "
-            f"After the dot may stand {', '.join(READERS)}."
-        )
+        raise ConfigError(f"{len(unread)} points rules can't be read; the first is {unread[0]}.")
     return tuple(rules)
 
 

@@ -11,7 +11,7 @@ from features.catalogue import Feature
 from features.errors import ConfigError
 from features.fit_settings import FitSettings, ProfileRule
 from features.prepare import FeatureSources
-from features.readings import READERS, Reading, attribute_readings, plain
+from features.readings import Reading, attribute_readings, plain, reader_fault
 from features.settings import AttributeSettings
 from features.view import RowView
 
@@ -24,12 +24,13 @@ SHARE_MET = Feature("explicit", PROFILE, "share_met", unit="level", group=PROFIL
 
 
 def resolve_profile(settings: FitSettings | None, attributes: AttributeSettings) -> tuple[ProfileRule, ...]:
-    """The rules of the profile, every attribute of theirs declared and every reader known.
+    """The rules of the profile, every attribute of theirs declared and every reader fit for it.
 
     Raises
     ------
     ConfigError
-        If a rule names an attribute that is not declared or is barred, or a reader that does not exist.
+        If a rule names an attribute that is not declared or is barred, or a reader that does not exist
+        or reads no such attribute.
     """
     rules = settings.rules if settings else ()
     kinds = attributes.kinds()
@@ -44,14 +45,10 @@ def resolve_profile(settings: FitSettings | None, attributes: AttributeSettings)
             f"{len(lost)} of {len(rules)} rules of [fit] name attributes that are not declared under [attributes]; "
             f"the first is '{lost[0]}'. {cure}"
         )
-    unread = [rule.attribute for rule in rules if rule.attribute.partition(".")[2] not in ("", *READERS)]
+    unread = [fault for rule in rules if (fault := reader_fault(rule.attribute, kinds))]
     if unread:
-        reader = unread[0].partition(".")[2]
-        near = difflib.get_close_matches(reader, READERS, n=1, cutoff=0.5)
-        hint = f"Did you mean '{near[0]}'? " if near else ""
         raise ConfigError(
-            f"{len(unread)} of {len(rules)} rules of [fit] read an attribute in a way that does not exist; the first "
-            f"is '{unread[0]}'. {hint}After the dot may stand {', '.join(READERS)}."
+            f"{len(unread)} of {len(rules)} rules of [fit] can't be read; the first is {unread[0]}."
         )
     return tuple(rules)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from features.explicit import attribute_values
 from features.prepare import FeatureSources
-from features.settings import AttributeSettings
+from features.settings import AttributeSettings, Kind
 from features.titles import SENIORITIES, department, role, seniority, size_band
 from features.view import RowView
 
-__all__ = ["READERS", "Reading", "attribute_readings", "plain", "refuse_unreadable"]
+__all__ = ["READERS", "Reading", "attribute_readings", "plain", "reader_fault", "refuse_unreadable"]
 
 READERS = ("department", "role", "seniority")
 _READ_AS = {"role": role, "department": department}
@@ -70,18 +70,43 @@ def refuse_unreadable(
     """
     since = attributes.availability()
     for name in names:
-        base, _, reader = name.partition(".")
+        base = name.partition(".")[0]
         if base not in since:
             near = difflib.get_close_matches(base, list(since), n=1, cutoff=0.5)
             cure = f"did you mean '{near[0]}'?" if near else "declare it under [attributes]"
             raise ValueError(f"{section}: '{base}' is no declared attribute; {cure}")
-        if reader not in ("", *READERS):
-            raise ValueError(f"{section}: '{name}': after the dot may stand {', '.join(READERS)}")
+        fault = reader_fault(name, attributes.kinds())
+        if fault is not None:
+            raise ValueError(f"{section}: {fault}")
         if since[base] == "current" and not is_static and base not in attributes.waived:
             raise ValueError(
                 f"{section}: of '{base}' only today's value is known (attributes.current), not the one at as_of; "
                 f"{instead}"
             )
+
+
+def reader_fault(attribute: str, kinds: Mapping[str, Kind]) -> str | None:
+    """What is wrong with the reader after the dot of a declared attribute, with the cure; None for nothing.
+
+    Examples
+    --------
+    >>> reader_fault("title.role", {"title": "job_title"})
+    >>> reader_fault("title.roll", {"title": "job_title"})
+    "'title.roll': after the dot may stand department, role, seniority; did you mean 'role'?"
+    """
+    base, dot, reader = attribute.partition(".")
+    if not dot:
+        return None
+    if reader not in READERS:
+        near = difflib.get_close_matches(reader, READERS, n=1, cutoff=0.5)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        return f"'{attribute}': after the dot may stand {', '.join(READERS)}{hint}"
+    if kinds[base] != "job_title":
+        return (
+            f"'{attribute}': a {reader} is read from job titles, and '{base}' is declared as {kinds[base]}; declare "
+            "it as job_title if it holds them, or leave out what follows the dot"
+        )
+    return None
 
 
 def plain(text: str) -> str:

@@ -93,7 +93,7 @@ class OverrideRule(Settings):
     @model_validator(mode="after")
     def _expires(self) -> OverrideRule:
         if self.until is None and self.action != "disqualify":
-            raise ValueError(f"the action '{self.action}' needs a day `until` which it counts")
+            raise ValueError(f"the action '{self.action}' needs `until`, the day up to which it counts")
         return self
 
     @property

@@ -10,15 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.builder import frequent_types
+from features.contracts import Tables
 from features.durations import MICROSECONDS, format_duration
-from features.half_lives import decay_groups, group_sums
+from features.errors import InputError
+from features.half_lives import decay_groups, group_of, group_sums
 from models.half_lives import GroupHalfLife, learn_half_lives
 from models.split import Timeline, hashed, random_folds, rolling_folds, slices_of
 from pipeline.config import Project
 from pipeline.dataset import Dataset
 from pipeline.report_figures import Row, Table
 
-__all__ = ["half_life_table", "half_life_words", "half_lives_record", "with_half_lives"]
+__all__ = [
+    "half_life_table",
+    "half_life_words",
+    "half_lives_record",
+    "refuse_unknown_groups",
+    "with_half_lives",
+]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -28,6 +36,27 @@ LEAST_WINS = 100
 LEAST_ROWS = 200
 _DRAW = 31_000_000_003
 _START = 12 * MICROSECONDS["d"]
+
+
+def refuse_unknown_groups(project: Project, tables: Tables) -> None:
+    """Nothing, where every group in `half_lives_by_group` has an event type, declared or in the data.
+
+    Raises
+    ------
+    InputError
+        With the groups that there are.
+    """
+    of_leads = tables.origin or tables  # a target's own events may lack a type that the leads' have
+    kinds = {*project.events.types, *(str(kind) for kind in of_leads.events["event_type"].unique())}
+    there = sorted({group_of(kind, project.events) for kind in kinds})
+    given = project.features.half_lives_by_group
+    stray = [name for name in given if name not in there]
+    if stray:
+        raise InputError(
+            f"{len(stray)} of {len(given)} names in features.half_lives_by_group are no group of this project's event "
+            f"types; the first is '{stray[0]}'. There are: {', '.join(there) or 'none'}. A group is a type's `group`, "
+            'else its stage, else its own name: [events.types.TYPE] group = "..."'
+        )
 
 
 def with_half_lives(project: Project, dataset: Dataset, tell: Callable[[str], None]) -> Dataset:

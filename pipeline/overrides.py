@@ -283,7 +283,7 @@ def _decision(cells: dict[str, str], known: dict[str, set[str]]) -> Listed:
 def _until(text: str, action: str) -> date | None:
     if not text:
         if action != "disqualify":
-            raise ValueError(f"the action '{action}' needs a day `until` which it counts")
+            raise ValueError(f"the action '{action}' needs `until`, the day up to which it counts")
         return None
     try:
         return date.fromisoformat(text)

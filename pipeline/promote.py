@@ -24,6 +24,7 @@ from pipeline.tracking_registry import (
 __all__ = ["Appointment", "promote", "roll_back"]
 
 Act = Literal["promote", "rollback"]
+_BY_NAME = "lead-scoring promote VERSION, with the same -p and --target as here"
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def roll_back(project: Project, why: str, by: str) -> Appointment:
         raise BundleError(
             f"{len(registry.history.damaged)} records of promotions can't be read, the first is the tag "
             f"{registry.history.damaged[0]!r} of the registered model, so the champion before is uncertain. Mend or "
-            "delete the tag, or name the version: lead-scoring promote VERSION."
+            f"delete the tag, or name the version: {_BY_NAME}."
         )
     existing = {each.number for each in registry.versions}
     before = champion_before(registry.history.records, registry.champion, existing)
@@ -107,7 +108,7 @@ def roll_back(project: Project, why: str, by: str) -> Appointment:
         present = f"version {registry.champion}" if registry.champion else "the first one"
         raise BundleError(
             f"No champion before {present} is on record, so there is nothing to go back to. "
-            "Name the version instead: lead-scoring promote VERSION."
+            f"Name the version instead: {_BY_NAME}."
         )
     return _appoint(project, registry, find_version(registry.versions, before), "rollback", why, by)
 

@@ -29,7 +29,7 @@ from pipeline.optional_columns import optional_columns
 from pipeline.output import SCHEMA_VERSION, ScoreRows, beside, files_of, publish, scores_table
 from pipeline.overrides import overrides_file, overrides_of, recorded_overrides
 from pipeline.reason_lines import reason_lines
-from pipeline.score_warnings import stale_warning, unseen_warnings
+from pipeline.score_warnings import changed_settings, stale_warning, unseen_warnings
 from pipeline.silence import silent_until
 from pipeline.value_parts import open_money, value_warnings
 
@@ -192,6 +192,7 @@ def score_rows(project: Project, bundle: Bundle, as_of: pd.Timestamp | None, tel
     warnings = [f"{each.message} ({each.count:,})" for each in tables.warnings]
     warnings += [f"events at or after as_of, ignored ({later:,})"] if later else []
     warnings += stale_warning(leads.as_of, tables)
+    warnings += changed_settings(project, bundle)
     warnings += value_warnings(project, bundle)
     warnings += unseen_warnings(unseen, len(rows.lead_id), bundle, project)
     return ScoredRows(

@@ -26,7 +26,7 @@ from pipeline.against_champion import against_champion, against_its_bands, as_ch
 from pipeline.config import Project
 from pipeline.dataset import Dataset, check_quarantine, labelled_dataset, unlabelled_dataset
 from pipeline.final_fit import FinalFit
-from pipeline.half_lives import half_life_words, with_half_lives
+from pipeline.half_lives import half_life_words, refuse_unknown_groups, with_half_lives
 from pipeline.leak_hunt import LeakHunt, hunt_leaks
 from pipeline.ledger.acts import record_act
 from pipeline.model_card import model_card
@@ -100,6 +100,7 @@ def train_project(project: Project, tell: Tell, tables: Tables | None = None) ->
     """
     tables = tables or load_tables(project, tell)
     check_quarantine(project, tables)
+    refuse_unknown_groups(project, tables)
     project = project.model_copy(
         update={"attributes": with_derived(project.attributes, tables, project.target.entity)}
     )

@@ -198,7 +198,9 @@ def _refuse_expiry(action: str, until: date | None, now: datetime) -> None:
             raise InputError("To lift a decision ends it at once; leave the day `until` out.")
         return
     if until is None and action != "disqualify":
-        raise InputError(f"The action '{action}' needs a day `until` which it counts, such as 2026-03-31.")
+        raise InputError(
+            f"The action '{action}' needs `until`, the day up to which it counts, such as 2026-03-31."
+        )
     if until is not None and until <= now.date():
         raise InputError(
             f"until is {until}, but a decision counts up to the start of that day and today is {now.date()} (UTC). "

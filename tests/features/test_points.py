@@ -231,6 +231,16 @@ def test_a_reader_that_does_not_exist_is_refused_with_those_that_do() -> None:
         resolve_rules(settings, attributes)
 
 
+def test_a_reader_of_job_titles_on_another_attribute_is_refused_with_the_cure() -> None:
+    attributes = AttributeSettings(at_creation=SAAS)
+    settings = PointsSettings(rules=(PointsRule(attribute="company_size.seniority", values={"VP": 1}),))
+
+    with pytest.raises(
+        ConfigError, match="'company_size' is declared as company_size; declare it as job_title"
+    ):
+        resolve_rules(settings, attributes)
+
+
 def test_seniority_can_be_read_in_a_rule(make_tables: MakeTables) -> None:
     settings = PointsSettings(
         rules=(PointsRule(attribute="job_title.seniority", values={"VP": 9, "junior": -3}),)

@@ -189,8 +189,8 @@ def test_a_condition_that_says_nothing_or_too_much_is_refused(when: dict[str, An
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"action": "hold"}, "the action 'hold' needs a day `until`"),
-        ({"action": "raise"}, "the action 'raise' needs a day `until`"),
+        ({"action": "hold"}, "the action 'hold' needs `until`"),
+        ({"action": "raise"}, "the action 'raise' needs `until`"),
         ({"action": "ban"}, "Input should be 'disqualify', 'hold' or 'raise'"),
         ({"owner": " "}, "at least 1 character"),
         ({"reason": ""}, "at least 1 character"),
@@ -217,6 +217,7 @@ def settings_of(*when: dict[str, Any], **more: Any) -> OverrideSettings:
         (settings_of({"attribute": "emial", "domain": ["a"]}), False, "'emial' is no .*did you mean 'email'"),
         (settings_of({"attribute": "owner", "contains": ["a"]}), False, "of 'owner' only today's value is known"),
         (settings_of({"attribute": "job_title.rank", "contains": ["a"]}), False, "after the dot may stand department"),
+        (settings_of({"attribute": "email.role", "contains": ["a"]}), False, "'email' is declared as email"),
         (settings_of({"silent_for": "9d"}), True, "a flat export has no events"),
         (settings_of(priority=True), False, "needs the table data.accounts"),
     ],

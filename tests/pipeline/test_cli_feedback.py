@@ -209,7 +209,7 @@ def test_a_decision_is_recorded_listed_and_lifted(crm: Kept) -> None:
         (["--hold"], "A decision is about a lead or --account ID, and one of"),
         (["L1", "--account", "A1", "--hold"], "A decision is about a lead or --account ID"),
         (["L1", "--hold", "--raise"], "A decision is about a lead or --account ID"),
-        (["L1", "--hold", "--why", "x"], "The action 'hold' needs a day `until`"),
+        (["L1", "--hold", "--why", "x"], "The action 'hold' needs `until`"),
         (["L1", "--hold", "--until", "soon"], "--until is 'soon', expected a day such as 2026-03-31"),
         (["L1", "--disqualify"], "reason is empty"),
         (["L9", "--disqualify", "--why", "x"], "knows the lead 'L9'"),

@@ -10,12 +10,23 @@ import pytest
 
 from benchmarks.ways import memory_world
 from features.durations import MICROSECONDS
+from features.errors import InputError
+from features.half_lives import group_of
 from features.hindsight import known_before
 from models.half_lives import GroupHalfLife
 from models.split import slices_of
-from pipeline.half_lives import half_life_table, half_life_words, half_lives_record, with_half_lives
+from pipeline.config import load_project
+from pipeline.half_lives import (
+    half_life_table,
+    half_life_words,
+    half_lives_record,
+    refuse_unknown_groups,
+    with_half_lives,
+)
 from pipeline.simulate.memory import make_memory_law
 from pipeline.simulate.settings import WorldSettings
+from pipeline.tables.load import load_tables
+from tests.pipeline.conftest import Crm
 
 DAY = MICROSECONDS["d"]
 FOUND = (
@@ -73,6 +84,20 @@ def test_a_group_given_by_hand_stays_as_given_and_only_the_others_are_learned(tm
     assert found.sources.features.half_lives_by_group["web"] == 10 * DAY
     assert "web" not in {each.group for each in found.half_lives}
     assert {"email", "sales"} <= {each.group for each in found.half_lives}
+
+
+def test_a_half_life_of_a_group_that_no_event_type_has_is_refused_with_those_there_are(crm: Crm) -> None:
+    project = load_project(crm.whole / "lead-scoring.toml")
+    tables = load_tables(project)
+    there = {group_of(str(kind), project.events) for kind in tables.events["event_type"].unique()}
+    given = {**dict.fromkeys(sorted(there), 3 * DAY), "campfire": 3 * DAY}
+    features = project.features.model_copy(update={"half_lives_by_group": given})
+
+    with pytest.raises(InputError, match=rf"1 of {len(given)} names .* the first is 'campfire'. There are: "):
+        refuse_unknown_groups(project.model_copy(update={"features": features}), tables)
+
+    del given["campfire"]
+    refuse_unknown_groups(project.model_copy(update={"features": features}), tables)
 
 
 def test_nothing_is_learned_where_it_is_not_asked_for(tmp_path: Path) -> None:

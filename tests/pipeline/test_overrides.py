@@ -174,7 +174,7 @@ def test_later_events_change_no_override(tmp_path: Path) -> None:
         ("L1,,disqualify, ,why,\n", "the decision on 'L1' has no owner"),
         ("L1,,disqualify,Kim,,\n", "the decision on 'L1' has no reason"),
         ("L1,,hold,Kim,why,31.03.2026\n", "until is '31.03.2026', expected a day such as 2026-03-31"),
-        ("L1,,raise,Kim,why,\n", "the action 'raise' needs a day `until`"),
+        ("L1,,raise,Kim,why,\n", "the action 'raise' needs `until`"),
         ("L1,,raise,Kim,why,and so on,2026-03-31\n", "more cells than the header"),
         ('L1,,disqualify,Kim,"no budget,\nL2,,hold,Kim,why,2026-03-31\n', "unexpected end of data.* not closed"),
         ('L1,,disqualify,Kim,"' + 200_000 * "a" + '",\n', "field larger than field limit"),
@@ -244,7 +244,7 @@ def test_rules_of_a_project_file_are_checked_with_the_rest_of_it(tmp_path: Path)
     rule += 'action = "hold"\nowner = "x"\nreason = "y"\n'
 
     path.write_text(head + rule)
-    with pytest.raises(ConfigError, match=r"overrides\.rules\.0: the action 'hold' needs a day"):
+    with pytest.raises(ConfigError, match=r"overrides\.rules\.0: the action 'hold' needs `until`"):
         load_project(path)
     path.write_text(head + rule + "until = 2026-01-01\n")
     with pytest.raises(ConfigError, match="'emial' is no declared attribute"):

@@ -367,3 +367,51 @@ def test_a_flat_export_in_a_ledger_has_its_values_and_neither_events_nor_a_run_b
         assert (segment, json.loads(attributes)) == (own["colour"], [own["colour"], own["size"]])
         assert nothing == [None, None, None]
     assert scores(output)["trend"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("section", "more", "said"),
+    [
+        ("", "\n[score]\nchunk_rows = 500\n", []),
+        ("[attributes]\n", 'max_unseen_share = 0.9\ntrusted = ["industry"]\n', []),
+        ("[attributes]\n", 'barred = ["industry"]\n', ["attributes.barred"]),
+        ("[attributes]\n", "min_category_rows = 21\n", ["attributes.min_category_rows"]),
+        ("[target]\n", 'outcome_delay = "3d"\n', ["target.outcome_delay"]),
+        ("[features]\n", "tail = 0.1\n", ["features.tail"]),
+        ("", '\n[fit]\nrules = [{ attribute = "industry", values = ["x"] }]\n', ["fit"]),
+    ],
+)
+def test_settings_that_wait_for_the_next_training_are_named_and_change_no_score(
+    crm: Crm, scored: Path, tmp_path: Path, section: str, more: str, said: list[str]
+) -> None:
+    project = crm.written(tmp_path / "lead-scoring.toml", "" if section else more)
+    text = project.read_text(encoding="utf-8")
+    if section and section not in text:
+        text += f"\n{section}{more}"
+    elif section:
+        text = text.replace(section, section + more, 1)
+    project.write_text(text, encoding="utf-8")
+
+    run = crm.score(tmp_path / "scores.parquet", "-p", project)
+
+    assert run.code == 0, run.err
+    told = [
+        each for each in manifest(tmp_path / "scores.parquet")["warnings"] if "in the project file" in each
+    ]
+    assert [each.rpartition(": ")[2] for each in told] == said
+    assert (tmp_path / "scores.parquet").read_bytes() == scored.read_bytes()
+
+
+def test_rules_that_the_next_training_will_refuse_are_warned_of_and_scoring_goes_on(
+    crm: Crm, scored: Path, tmp_path: Path
+) -> None:
+    project = crm.written(tmp_path / "lead-scoring.toml")
+    text, lost = project.read_text(encoding="utf-8"), '{ attribute = "planet", values = { x = 1 } },'
+    project.write_text(text.replace("rules = [\n", f"rules = [\n  {lost}\n", 1), encoding="utf-8")
+
+    run = crm.score(tmp_path / "scores.parquet", "-p", project)
+
+    assert run.code == 0, run.err
+    told = manifest(tmp_path / "scores.parquet")["warnings"]
+    assert any("next training will refuse it" in each and "'planet'" in each for each in told)
+    assert (tmp_path / "scores.parquet").read_bytes() == scored.read_bytes()

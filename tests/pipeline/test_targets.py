@@ -25,6 +25,7 @@ from pipeline.cli_runs import _train_code
 from pipeline.config import load_project
 from pipeline.open_leads import tables_for
 from pipeline.score import score_project
+from pipeline.score_warnings import changed_settings
 from tests.pipeline.conftest import Run, manifest, run_command, without_ledger
 
 if TYPE_CHECKING:
@@ -112,6 +113,19 @@ def test_every_lead_account_product_and_customer_is_scored_once(sold: Sold) -> N
     assert not products.duplicated(["lead_id", "product"]).any()
     assert set(products["lead_id"]) == set(leads["lead_id"])
     assert products.groupby("lead_id")["product"].nunique().eq(4).all()
+
+
+def test_a_target_changed_since_its_training_is_warned_of_and_no_other_is(sold: Sold) -> None:
+    project = load_project(sold.project)
+    parts = {name: load_bundle(Path(each["bundle"])) for name, each in sold.trained["targets"].items()}
+    products = project.for_target("products")
+    more = products.target.model_copy(update={"products": (*PRODUCTS, "New")})
+
+    of_leads = manifest(sold.project.parent / "scores" / "scores.parquet")["warnings"]
+    assert not any("in the project file" in each for each in of_leads)
+    assert all(changed_settings(project.for_target(name), bundle) == [] for name, bundle in parts.items())
+    (said,) = changed_settings(products.model_copy(update={"target": more}), parts["products"])
+    assert said.endswith("not in force before the next training: target.products")
 
 
 def test_a_lead_shows_what_its_account_and_its_products_get(sold: Sold) -> None:

@@ -52,7 +52,7 @@ REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"reason": "\x07"}, "reason is empty"),
     ({"reason": "x" * 501}, "reason has 501 characters; at most 500"),
     ({"by": ""}, "by is empty"),
-    ({"until": None}, "The action 'hold' needs a day `until`"),
+    ({"until": None}, "The action 'hold' needs `until`"),
     ({"until": in_days(0)}, "a decision counts up to the start of that day and today is"),
     ({"subject": ""}, "lead_id is empty"),
     ({"subject": "L2"}, "knows the lead 'L2', so nothing was decided"),

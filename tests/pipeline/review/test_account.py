@@ -175,7 +175,7 @@ def test_a_decision_that_lacks_something_is_refused_and_keeps_what_was_typed(
     stranger = post("/account/override", **DECISION | {"id": "A999999"})
 
     assert [each.status_code for each in (without_day, no_day, stranger)] == [400, 400, 404]
-    assert "needs a day `until`" in without_day.text
+    assert "needs `until`" in without_day.text
     assert 'value="met at the fair"' in without_day.text
     assert "until is no day: &#39;&lt;script" in no_day.text
     assert HOSTILE not in no_day.text
