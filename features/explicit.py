@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.catalogue import Feature
+from features.errors import ConfigError
 from features.kernel import first_at_or_after
 from features.prepare import ChangeLog, FeatureSources
 from features.settings import Kind
@@ -151,6 +152,11 @@ def attribute_values(view: RowView, name: str, availability: str) -> Objects:
     the field held earlier can't be told from a later entry without looking ahead.
     """
     if availability != "history":
+        if name not in view.data.leads:
+            raise ConfigError(
+                f"'{name}' is read by a rule, but the rows that are scored here hold no such attribute. Take it out of "
+                "the rules, or name one that they hold."
+            )
         column = view.data.leads[name].to_numpy(dtype=object)
         return column[view.rows.lead]
     result: Objects = np.full(len(view), None, dtype=object)

@@ -18,7 +18,7 @@ from pipeline.cli_options import (
     project_of,
 )
 from pipeline.cli_registry import acting_name
-from pipeline.console import open_table, plain_console, printable, show_table
+from pipeline.console import floored, minute, open_table, plain_console, printable, show_table
 
 if TYPE_CHECKING:
     from pipeline.config import Project
@@ -83,9 +83,9 @@ def list_(
     table = open_table("lead", "answer", "reason", "worked", ">score", "band", "by", "recorded", "note")
     for each in found:
         table.add_row(
-            printable(each["lead_id"]), each["verdict"] or "worked", each["code"] or "", _moment(each["worked_at"]),
-            "" if each["score"] is None else f"{each['score']:.1f}", printable(each["band"] or ""), each["by"],
-            _moment(each["recorded_at"]), " ".join((each["note"] or "").split("\n")),
+            printable(each["lead_id"]), each["verdict"] or "worked", each["code"] or "", minute(each["worked_at"]),
+            "" if each["score"] is None else floored(each["score"]), printable(each["band"] or ""), each["by"],
+            minute(each["recorded_at"]), " ".join((each["note"] or "").split("\n")),
         )  # fmt: skip
     show_table(table)
 
@@ -112,6 +112,10 @@ def override(
     loaded = _of_leads(project_of(project))
     actions = {"raise": is_raise, "hold": is_hold, "disqualify": is_disqualify, "lift": is_lift}
     subject, action = _asked({"lead_id": lead_id, "account_id": account}, actions)
+    if action is None and (why or any(each is not None for each in (owner, until, by))):
+        raise InputError(
+            "Say what is decided: --raise, --hold, --disqualify or --lift. Nothing was recorded."
+        )
     ledger = open_ledger(loaded)
     if subject is None or action is None:
         with ledger.reading() as connection:
@@ -170,7 +174,7 @@ def _print_decisions(found: list[dict[str, Any]], as_json: bool) -> None:
     for each in found:
         table.add_row(
             printable(each["subject"]), each["action"], each["owner"], each["reason"], str(each["until"] or ""),
-            each["by"], _moment(each["recorded_at"]),
+            each["by"], minute(each["recorded_at"]),
         )  # fmt: skip
     show_table(table)
 
@@ -180,10 +184,6 @@ def _day(text: str | None) -> date | None:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
         raise InputError(f"--until is {text!r}, expected a day such as 2026-03-31.") from None
-
-
-def _moment(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

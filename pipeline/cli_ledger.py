@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from features.entities import NOUNS
 from pipeline.cli_options import (
     DEFAULT_PROJECT,
     JsonOption,
@@ -17,7 +16,7 @@ from pipeline.cli_options import (
     project_of,
 )
 from pipeline.cli_registry import acting_name
-from pipeline.console import open_table, plain_console, printable, show_table
+from pipeline.console import changed_by, floored, minute, open_table, plain_console, printable, show_table
 
 if TYPE_CHECKING:
     from pipeline.ledger.attribution import Changed
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "forget", "history", "register", "runs"]
 
+LEAST_SHOWN = 0.05  # fewer points would be printed as 0.0
 RunArgument = Annotated[str, typer.Argument(help="latest, previous, a run's number or the start of its id.")]
 
 
@@ -51,8 +51,8 @@ def runs(
     table = open_table(">run", "id", "as of", "model", ">scored", ">not open", ">quarantined", "recorded")
     for each in found:
         table.add_row(
-            str(each.number), each.run_id[:12], _moment(each.as_of), each.model_version, f"{each.scored:,}",
-            f"{each.not_open:,}", f"{each.quarantined:,}", _moment(each.recorded_at),
+            str(each.number), each.run_id[:12], minute(each.as_of), each.model_version, f"{each.scored:,}",
+            f"{each.not_open:,}", f"{each.quarantined:,}", minute(each.recorded_at),
         )  # fmt: skip
     show_table(table)
 
@@ -82,11 +82,11 @@ def history(
     table = open_table(*names, "moved most by", "first reason")
     for each, by in zip(found, moved, strict=True):
         reason = each.first_reason
-        words = "" if reason is None else f"{reason['text']} ({reason['points']:+.1f})"
+        words = "" if reason is None else f"{reason['text']} ({changed_by(reason['points'])})"
         product = [printable(each.product)] if has_products else []
         table.add_row(
-            str(each.run), _moment(each.as_of), *product, _floored(each.score),
-            "" if each.change is None else f"{each.change:+.1f}", printable(each.band), f"{each.rank:,}",
+            str(each.run), minute(each.as_of), *product, floored(each.score),
+            "" if each.change is None else changed_by(each.change), printable(each.band), f"{each.rank:,}",
             printable(_moved_words(by)), printable(words),
         )  # fmt: skip
     show_table(table)
@@ -111,7 +111,7 @@ def compare(
     if as_json:
         print_json(found.to_json())
     else:
-        _print_comparison(found)
+        _print_comparison(found, NOUNS[loaded.target.entity], top)
 
 
 def forget(
@@ -146,25 +146,28 @@ def forget(
         )
 
 
-def _print_comparison(found: Comparison) -> None:
+def _print_comparison(found: Comparison, noun: str, top: int) -> None:
     console = plain_console()
     steady = found.both - found.up - found.down
     meant = {"base": "where an average lead starts", "limit": "the ends of the scale"}
     meant |= {**found.before.words, **found.after.words}
     console.print(f"Run {_named(found.after)} against run {_named(found.before)}", style="bold")
     console.print(
-        f"- {found.both:,} leads in both: {found.up:,} up, {found.down:,} down, {steady:,} within half a point; "
-        f"mean change {found.mean_change:+.2f} points"
+        f"- {found.both:,} {noun} in both: {found.up:,} up, {found.down:,} down, {steady:,} within half a point; "
+        f"mean change {changed_by(found.mean_change, 2)} points"
     )
     for words, (count, best) in (("new", found.new), ("gone", found.gone)):
         listed = ", ".join(
-            f"{printable(lead)} ({_floored(score)} {printable(band)})" for lead, score, band in best
+            f"{printable(_who(lead, product))} ({floored(score)} {printable(band)})"
+            for lead, product, score, band in best
         )
         console.print(f"- {count:,} {words}{': ' if listed else ''}{listed}")
     if found.crossings:
-        table = open_table("from", "to", ">leads", "farthest")
+        table = open_table("from", "to", f">{noun}", "farthest")
         for (a, b), (count, moves) in found.crossings.items():
-            listed = ", ".join(f"{printable(each.lead_id)} {each.change:+.1f}" for each in moves)
+            listed = ", ".join(
+                f"{printable(_who(each.lead_id, each.product))} {changed_by(each.change)}" for each in moves
+            )
             table.add_row(printable(a), printable(b), f"{count:,}", listed)
         console.print("\nBands crossed")
         show_table(table)
@@ -172,19 +175,23 @@ def _print_comparison(found: Comparison) -> None:
         table = open_table("lead", ">before", ">after", ">change", "bands", "most by")
         for each in found.moved:
             bands = f"{each.band_before} > {each.band_after}"
-            name = f"{each.lead_id} {each.product}".strip()
             group = "" if each.group is None else meant.get(each.group, each.group)
             table.add_row(
-                printable(name), _floored(each.before), _floored(each.after), f"{each.change:+.1f}",
+                printable(_who(each.lead_id, each.product)), floored(each.before), floored(each.after),
+                changed_by(each.change),
                 printable(each.band_before if each.band_before == each.band_after else bands),
-                f"{printable(group)} {each.group_points:+.1f}" if group else "",
+                f"{printable(group)} {changed_by(each.group_points)}" if group else "",
             )  # fmt: skip
         console.print("\nWho moved most")
         show_table(table)
     if found.parts:
         table = open_table("reason group", ">mean change", ">mean size")
-        for name, mean, size in found.parts[: len(found.moved) or None]:
-            table.add_row(printable(meant.get(name, name)), f"{mean:+.2f}", f"{size:.2f}")
+        for name, mean, size in found.parts[:top]:
+            table.add_row(printable(meant.get(name, name)), changed_by(mean, 2), f"{size:.2f}")
+        if others := found.parts[top:]:
+            table.add_row(
+                f"{len(others)} others together", changed_by(sum(mean for _, mean, _ in others), 2), ""
+            )
         console.print("\nWhat moved the scores, points a lead")
         show_table(table)
 
@@ -194,7 +201,8 @@ def _moved_words(change: Changed | None) -> str:
     if change is None:
         return ""
     most = change.most
-    group = [] if most is None else [f"{most.words} {most.points:+.1f}"]
+    is_seen = most is not None and abs(most.points) >= LEAST_SHOWN
+    group = [f"{most.words} {changed_by(most.points)}"] if most is not None and is_seen else []
     return "; ".join(
         [
             *group,
@@ -211,14 +219,9 @@ def _moved_json(change: Changed | None) -> dict[str, Any]:
     return {"moved_most_by": most, "is_new_model": change.is_new_model, "is_new_scale": change.is_new_scale}
 
 
+def _who(lead_id: str, product: str) -> str:
+    return f"{lead_id} {product}".strip()
+
+
 def _named(run: LedgerRun) -> str:
-    return f"{run.number} ({_moment(run.as_of)}, model {run.model_version})"
-
-
-def _floored(score: float) -> str:
-    """A score with one decimal, cut off: 50.0 is printed only on the line or above it."""
-    return f"{math.floor(score * 10) / 10:.1f}"
-
-
-def _moment(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+    return f"{run.number} ({minute(run.as_of)}, model {run.model_version})"

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["open_table", "plain_console", "printable", "progress_lines", "show_table"]
+__all__ = [
+    "changed_by",
+    "floored",
+    "minute",
+    "open_table",
+    "plain_console",
+    "printable",
+    "progress_lines",
+    "show_table",
+]
 
 
 def plain_console() -> Console:
@@ -36,6 +47,28 @@ def printable(text: str) -> str:
         each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
         for each in text
     )
+
+
+def floored(score: float) -> str:
+    """A score with one decimal, cut off: 50.0 is printed only on the line or above it."""
+    return f"{math.floor(score * 10) / 10:.1f}"
+
+
+def changed_by(points: float, digits: int = 1) -> str:
+    """Points with their sign, none before what is printed as zero.
+
+    Examples
+    --------
+    >>> changed_by(-0.04), changed_by(3.16), changed_by(-0.034, 2)
+    ('0.0', '+3.2', '-0.03')
+    """
+    text = f"{points:+.{digits}f}"
+    return text[1:] if not float(text) else text
+
+
+def minute(moment: datetime | None) -> str:
+    """A moment to the minute, empty for none."""
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def open_table(*names: str) -> Table:

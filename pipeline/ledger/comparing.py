@@ -24,6 +24,7 @@ __all__ = ["STEADY_POINTS", "Comparison", "Move", "compare"]
 STEADY_POINTS = 0.5  # a smaller change than half a point is none to a reader
 PART_ROWS = 5_000
 Float64 = NDArray[np.float64]
+Alone = tuple[str, str, float, str]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Comparison:
     parts : (name, mean change, mean size of the change) of each reason group, of the `base` and of the `limit` of
         the scale; the largest size first.
     moved : the farthest moves. crossings : by (band before, band after) how many, and the farthest of them.
-    new, gone : how many leads stand in one run alone, and (lead_id, score, band) of the best of them.
+    new, gone : how many leads stand in one run alone, and (lead_id, product, score, band) of the best of
+        them.
     """
 
     before: LedgerRun
@@ -72,13 +74,14 @@ class Comparison:
     parts: list[tuple[str, float, float]] = field(default_factory=list)
     moved: list[Move] = field(default_factory=list)
     crossings: dict[tuple[str, str], tuple[int, list[Move]]] = field(default_factory=dict)
-    new: tuple[int, list[tuple[str, float, str]]] = (0, [])
-    gone: tuple[int, list[tuple[str, float, str]]] = (0, [])
+    new: tuple[int, list[Alone]] = (0, [])
+    gone: tuple[int, list[Alone]] = (0, [])
 
     def to_json(self) -> dict[str, Any]:
         """Everything as JSON values."""
+        names = ("lead_id", "product", "score", "band")
         alone = {
-            name: {"count": n, "leads": [dict(zip(("lead_id", "score", "band"), each, strict=True)) for each in best]}
+            name: {"count": n, "leads": [dict(zip(names, each, strict=True)) for each in best]}
             for name, (n, best) in (("new", self.new), ("gone", self.gone))
         }  # fmt: skip
         return {
@@ -177,9 +180,7 @@ def _farthest(moves: list[Move], top: int) -> list[Move]:
     return heapq.nsmallest(top, moves, key=lambda each: (-abs(each.change), each.lead_id, each.product))
 
 
-def _alone(
-    connection: Connection, run: int, other: int, top: int
-) -> tuple[int, list[tuple[str, float, str]]]:
+def _alone(connection: Connection, run: int, other: int, top: int) -> tuple[int, list[Alone]]:
     """How many leads one run has and the other lacks, and the first of them in call order."""
     mine, theirs = SCORES.alias("mine"), SCORES.alias("theirs")
     same = (
@@ -187,5 +188,12 @@ def _alone(
     )
     is_alone = (mine.c.run == run) & ~select(theirs.c.run).where(same).exists()
     count = connection.scalar(select(func.count()).select_from(mine).where(is_alone))
-    best = select(mine.c.lead_id, mine.c.score, mine.c.band).where(is_alone).order_by(mine.c.rank).limit(top)
-    return int(count or 0), [(row.lead_id, row.score, row.band) for row in connection.execute(best)]
+    best = (
+        select(mine.c.lead_id, mine.c.product, mine.c.score, mine.c.band)
+        .where(is_alone)
+        .order_by(mine.c.rank)
+        .limit(top)
+    )
+    return int(count or 0), [
+        (row.lead_id, row.product, row.score, row.band) for row in connection.execute(best)
+    ]

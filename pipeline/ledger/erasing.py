@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, tuple_
+from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
 from features.entities import OF_ACCOUNTS
 from features.errors import InputError
@@ -89,6 +89,9 @@ def _delete_scores(connection: Connection, projects: Sequence[str], lead_id: str
     runs = select(RUNS.c.number).where(RUNS.c.project.in_(projects), RUNS.c.entity.not_in(OF_ACCOUNTS))
     is_hers = (SCORES.c.lead_id == lead_id) & SCORES.c.run.in_(runs)
     keys = select(SCORES.c.run, SCORES.c.rank).where(is_hers)
+    # what was counted of these runs holds the lead, and maybe a name of an owner or a segment that was hers alone
+    counted = select(SCORES.c.run).where(is_hers)
+    connection.execute(update(RUNS).where(RUNS.c.number.in_(counted)).values(facets=None))
     connection.execute(delete(DETAILS).where(tuple_(DETAILS.c.run, DETAILS.c.rank).in_(keys)))
     return connection.execute(delete(SCORES).where(is_hers)).rowcount
 

@@ -25,6 +25,7 @@ __all__ = [
     "Feedback",
     "add_all",
     "add_feedback",
+    "answers_on",
     "feedback_of",
     "feedback_summary",
     "latest_feedback",
@@ -174,6 +175,19 @@ def feedback_of(connection: Connection, project: str, lead_id: str, limit: int =
     """The answers about a lead, the newest first, each with number, content, source and the score of that time."""
     refuse_unstorable("lead_id", lead_id)
     return _newest(connection, limit, FEEDBACK.c.project == project, FEEDBACK.c.lead_id == lead_id)
+
+
+def answers_on(connection: Connection, project: str, lead_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """The latest answer about each of some leads, a few thousand at most; leads without one are left out."""
+    names = ("verdict", "code", "by", "worked_at", "recorded_at")
+    asked = (
+        select(FEEDBACK.c.lead_id, *(FEEDBACK.c[name] for name in names))
+        .where(FEEDBACK.c.project == project, FEEDBACK.c.lead_id.in_(lead_ids))
+        .order_by(FEEDBACK.c.number)
+    )
+    return {
+        row["lead_id"]: {name: row[name] for name in names} for row in connection.execute(asked).mappings()
+    }
 
 
 def latest_feedback(connection: Connection, project: str, limit: int = 50) -> list[dict[str, Any]]:

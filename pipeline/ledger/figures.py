@@ -30,6 +30,7 @@ RUN_COLUMNS = (
 )  # fmt: skip
 MOVER_COLUMNS = (
     "lead_id", "product", "score", "score_before", "band", "band_before", "name", "company", "first_reason",
+    "first_points",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,6 +51,7 @@ class Known:
     contributions : points by reason group; base score + their sum = score before the limit of the scale.
     attributes : value by name, None where it was missing.
     further : optional columns of the output.
+    group_words : what sales calls each reason group, as the run wrote it down.
     """
 
     base_score: float
@@ -59,6 +60,7 @@ class Known:
     attributes: dict[str, str | None]
     further: dict[str, Any]
     warnings: tuple[str, ...]
+    group_words: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ def lead_in_run(
     asked = (
         select(
             *(SCORES.c[name] for name in OF_SCORE), *(RUNS.c[name] for name in OF_RUN),
-            RUNS.c.reason_groups, RUNS.c.attributes.label("attribute_names"),
+            RUNS.c.reason_groups, RUNS.c.manifest, RUNS.c.attributes.label("attribute_names"),
             *(each for each in DETAILS.c if each.name not in {"run", "rank", "events"}),
         )
         .join_from(SCORES, RUNS, RUNS.c.number == SCORES.c.run)
@@ -171,6 +173,7 @@ def lead_in_run(
         attributes=_named(row["attribute_names"], row["attributes"]),
         further=json.loads(row["further"] or "{}"),
         warnings=tuple(json.loads(row["warnings"] or "[]")),
+        group_words=json.loads(row["manifest"]).get("group_words", {}),
     )  # fmt: skip
     return LeadInRun(**{name: row[name] for name in (*OF_SCORE, *OF_RUN)}, known=known)
 

@@ -11,6 +11,7 @@ from pipeline.ledger.schema import RUNS, SCORES, shown_of
 __all__ = ["nearest_ids"]
 
 LONGEST, NEIGHBOURS = 100, 200
+LEAST_ALIKE = 0.6  # less alike nobody can have meant it
 
 
 def nearest_ids(connection: Connection, project: str, asked: str, limit: int = 5) -> list[str]:
@@ -21,8 +22,9 @@ def nearest_ids(connection: Connection, project: str, asked: str, limit: int = 5
     for each in sorted(spelt):
         for is_after in (True, False):
             found.update(_neighbours(connection, project, each, is_after=is_after))
-    ranked = sorted(found, key=lambda each: (-_likeness(each, asked), each))
-    return ranked[:limit]
+    alike = {each: _likeness(each, asked) for each in found}
+    ranked = sorted(found, key=lambda each: (-alike[each], each))
+    return [each for each in ranked if alike[each] >= LEAST_ALIKE][:limit]
 
 
 def _neighbours(connection: Connection, project: str, text: str, *, is_after: bool) -> list[str]:

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 CHANGED_POINTS = 5.0
-COOLING_DAYS = 7
+COOLING_DAYS = 3
 MOST_VALUES = 100  # of one field, for the choice of a filter
 COLUMNS = (
     "rank", "lead_id", "product", "probability", "score", "band", "score_before", "band_before", "fit_grade",
@@ -93,6 +93,7 @@ class Facets:
     changed: int
     awake: int
     cooling: int
+    cooling_days: int = COOLING_DAYS
 
     def to_json(self) -> str:
         """The counts as JSON text, as `ledger_runs.facets` holds them."""
@@ -192,8 +193,9 @@ def keep_facets(connection: Connection, number: int) -> None:
 
 
 def stored_facets(run: QueueRun) -> Facets | None:
-    """What was counted when the run was written, None if nothing was."""
-    return None if run.facets is None else Facets(**json.loads(run.facets))
+    """What was counted when the run was written, None if nothing was, or by another span of days."""
+    found = {} if run.facets is None else json.loads(run.facets)
+    return Facets(**found) if found.get("cooling_days") == COOLING_DAYS else None
 
 
 def _frequent(counts: Counter[str]) -> dict[str, int]:

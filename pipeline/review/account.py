@@ -14,7 +14,7 @@ from features.errors import InputError
 from pipeline.ledger.decisions import add_decision
 from pipeline.review.account_facts import account_facts
 from pipeline.review.account_svg import account_chart
-from pipeline.review.site import Site
+from pipeline.review.site import NO_DECISIONS, Site
 
 __all__ = ["account_router"]
 
@@ -41,6 +41,8 @@ def account_router(site: Site) -> APIRouter:
     def decide(request: Request) -> Response:
         form = request.state.form
         subject = form.get("id", "")
+        if not site.can_decide:
+            raise HTTPException(400, NO_DECISIONS)
         try:
             _add(site, subject, form, request.state.by)
         except InputError as error:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
+from pipeline.ledger.account import is_account
 from pipeline.ledger.decisions import ACTIONS
 from pipeline.ledger.feedback import CODES, MAX_NOTE
 from pipeline.ledger.near_ids import nearest_ids
+from pipeline.ledger.queue import find_queue_run, queue_page
+from pipeline.review.asked import Asked, filter_of
 from pipeline.review.lead_forms import FEEDBACK_FIELDS, OVERRIDE_FIELDS, Faults, send_feedback, send_override
 from pipeline.review.lead_view import MOST_EVENTS, LeadView, lead_view
 from pipeline.review.lead_words import days_words, ordinal, plural, signed
-from pipeline.review.queue import STALE_DAYS
-from pipeline.review.site import Site, wants_json
+from pipeline.review.queue import PAGE_ROWS, STALE_DAYS
+from pipeline.review.shown import lead_address
+from pipeline.review.site import NO_DECISIONS, Site, wants_json
+
+if TYPE_CHECKING:
+    from pipeline.config import Project
+    from pipeline.ledger.store import Connection
 
 __all__ = ["lead_router"]
 
@@ -60,10 +68,12 @@ def _taken(site: Site, request: Request, what: str) -> Response:
     """Write what a form says and go back to the page, or show it again with what is wrong."""
     form: Mapping[str, str] = request.state.form
     send = send_feedback if what == "feedback" else send_override
+    if what == "override" and not site.can_decide:
+        raise HTTPException(400, NO_DECISIONS)
     faults = send(site.ledger, site.project.name, form.get("id", ""), form, request.state.by)
     if faults:
         return _page(site, request, form, {what: faults})
-    pairs = [("id", form["id"]), ("product", form.get("product", "")), ("told", what)]
+    pairs = [*((name, form.get(name, "")) for name in ("id", "product", "of")), ("told", what)]
     return RedirectResponse(f"/lead?{urlencode([each for each in pairs if each[1]])}", 303)
 
 
@@ -78,12 +88,48 @@ def _page(
         is_asked = is_text and run != 0 and "\x00" not in (product or "")
         found = lead_view(connection, site.project, lead_id, run, product) if is_asked else None
         near = [] if found is not None or not is_text else nearest_ids(connection, site.project.name, lead_id)
+        account = is_text and found is None and _is_account(connection, site.project, lead_id)
+        place = None if found is None else _place(connection, site.project.name, found, asked)
     if found is None:
-        return _unknown(site, request, lead_id, near, is_of_run=run is not None)
+        return _unknown(site, request, asked, near, is_account=account)
     if wants_json(request):
-        return site.json(found.to_json())
+        return site.json({**found.to_json(), "next": place and place["next"]})
     status = 400 if faults else 200
-    return site.page(request, "lead.html", status, **_content(found, asked, form or {}, faults or {}))
+    return site.page(
+        request, "lead.html", status, place=place, **_content(found, asked, form or {}, faults or {})
+    )
+
+
+def _place(
+    connection: Connection, project: str, view: LeadView, asked: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """Where the lead stands in the queue it was opened from: the way back, and who is next there.
+
+    None for a lead that the run shown first no longer scores, where no run was asked for: its own queue is history.
+    """
+    run = None if view.is_present else _run(asked.get("run"))
+    of_run = find_queue_run(connection, project, view.lead.run) if view.is_present or run else None
+    if of_run is None:
+        return None
+    queue = Asked(filter_of(asked.get("of", "")), run)
+    rows = queue_page(connection, of_run, queue.filter, 1, after=view.lead.rank)
+    first = (view.lead.rank - 1) // PAGE_ROWS * PAGE_ROWS if queue.filter.is_open else 0
+    return {
+        "of": queue.words,
+        "back": queue.address(after=first or None),
+        "next": None
+        if not rows
+        else {
+            "lead_id": rows[0]["lead_id"],
+            "name": rows[0]["name"],
+            "address": lead_address(rows[0]["lead_id"], rows[0]["product"], run, queue.words),
+        },
+    }
+
+
+def _is_account(connection: Connection, project: Project, text: str) -> bool:
+    projects = [project.name, *(project.for_target(each).name for each in project.targets)]
+    return is_account(connection, projects, text)
 
 
 def _content(
@@ -110,17 +156,26 @@ def _days_old(view: LeadView, today: date) -> int | None:
     return days if days >= STALE_DAYS else None
 
 
-def _unknown(site: Site, request: Request, lead_id: str, near: list[str], *, is_of_run: bool) -> Response:
-    asked = lead_id[:LONGEST_ID]
-    if not asked:
+def _unknown(
+    site: Site, request: Request, asked: Mapping[str, str], near: list[str], *, is_account: bool
+) -> Response:
+    lead_id, product = asked.get("id", "")[:LONGEST_ID], asked.get("product")
+    if not lead_id:
         why = "The address names no lead; it ends in ?id= and the id of a lead."
-    elif is_of_run and asked in near:
-        why = f"The run that the address names has not scored the lead '{asked}'; others have."
+    elif lead_id in near and product:
+        why = (
+            f"The lead '{lead_id}' has scores, but none for '{product[:100]}' in the run asked for; without a product "
+            "the link shows its best."
+        )
+    elif lead_id in near:
+        why = f"The run that the address names has not scored the lead '{lead_id}'; others have."
     else:
-        why = f"No run in the ledger of {site.project.name} has scored a lead '{asked}'."
+        why = f"No run in the ledger of {site.project.name} has scored a lead '{lead_id}'."
     if wants_json(request):
-        return site.json({"error": why, "nearest": near}, 404)
-    return site.page(request, "lead_unknown.html", 404, why=why, near=near, asked=asked)
+        return site.json({"error": why, "nearest": near, "is_account": is_account}, 404)
+    return site.page(
+        request, "lead_unknown.html", 404, why=why, near=near, asked=lead_id, is_account=is_account
+    )
 
 
 def _run(text: str | None) -> int | None:

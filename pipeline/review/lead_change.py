@@ -70,22 +70,27 @@ def change_of(
 ) -> Change:  # fmt: skip
     """The change in words; a reason that the present score has keeps its text of today."""
     own = [part for part in found.parts if part.name != LIMIT]
-    named = [part for part in own[:MOST_PARTS] if abs(part.points) >= LEAST_NAMED] or own[:1]
+    named = [part for part in own[:MOST_PARTS] if abs(part.points) >= LEAST_NAMED]
     told = {each["group"]: str(each["text"]) for each in known.reasons}
-    parts = [
-        Part("reason", _capital(told.get(each.name) or _words_of(each, words)), each.points) for each in named
-    ]
     limit = [
         Part("limit", phrases.text("reason.limit"), each.points) for each in found.parts if each.name == LIMIT
     ]
-    rest = found.change - sum(part.exact for part in [*parts, *limit])
-    parts.append(Part("rest", plural(len(own) - len(named), "smaller move"), rest))
     ends = _score_on(found.as_of_before, found.run_before), _score_on(found.as_of, found.run)
     if ends[0] == ends[1]:  # two runs of one day
         ends = f"Score in run {found.run_before}", f"Score in run {found.run}"
-    waterfall = stacked(
-        (ends[0], found.score_before), (ends[1], found.score), [*parts, *limit], lines, is_bounded=is_bounded,
-    )  # fmt: skip
+    while True:
+        parts = [
+            Part("reason", _capital(told.get(each.name) or _words_of(each, words)), each.points)
+            for each in named
+        ]
+        rest = found.change - sum(part.exact for part in [*parts, *limit])
+        parts.append(Part("rest", plural(len(own) - len(named), "smaller move"), rest))
+        waterfall = stacked(
+            (ends[0], found.score_before), (ends[1], found.score), [*parts, *limit], lines, is_bounded=is_bounded,
+        )  # fmt: skip
+        if all(line.points for line in waterfall.lines if line.kind == "reason"):
+            break
+        named.pop()  # rounded so that all adds up, the smallest would read as 0
     return Change(
         found.as_of_before, found.run_before, found.change, waterfall,
         (found.band_before, found.band) if found.band_crossed else None,

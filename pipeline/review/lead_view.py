@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from features.entities import OF_ACCOUNTS
 from models.bands import band_lines
 from pipeline.config import Project
-from pipeline.ledger.account import account_people
+from pipeline.ledger.account import account_people, account_score
 from pipeline.ledger.attribution import what_changed
 from pipeline.ledger.decisions import active_decisions, decisions_of
 from pipeline.ledger.feedback import feedback_of
@@ -39,6 +39,7 @@ from pipeline.review.lead_words import (
     chance_words,
     event_words,
     grade_words,
+    group_words,
     value_words,
 )
 from pipeline.review.overrides import project_override
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["LeadView", "lead_view"]
 
 MOST_EVENTS, MOST_MARKS, MOST_PEOPLE, MOST_ANSWERS = 50, 300, 20, 30
+LEAST_SHOWN = 0.05  # fewer points would read as 0.0
 FACTS = {
     "funnel_stage": "Stage", "funnel_change": "Moved in the funnel", "persona": "Persona", "value_band": "Value band",
     "amount_if_won": "Amount if won", "customer_value": "Value as a customer", "profile_fit": "Profile fit",
@@ -65,6 +67,8 @@ class LeadView:
     present : the project's present run; the lead may stand in an older one alone, or an older one be asked for.
     decisions : in force on the lead, then on its account; `decided` are all, also ended ones, the newest first.
     at_scoring : the override by the project's file, rules or priority list that the run found, if it still counts.
+    roles_missing : roles of the buying group that nobody at the account fills; None where no run tells.
+    smaller : what the rest of the waterfall is made of, words and exact points, the largest first.
     """
 
     lead: LeadInRun
@@ -86,6 +90,8 @@ class LeadView:
     at_scoring: Mapping[str, Any] | None
     feedback: Sequence[Mapping[str, Any]]
     facts: Sequence[tuple[str, str]]
+    roles_missing: Sequence[str] | None
+    smaller: Sequence[tuple[str, float]]
     band_name: Callable[[str], str]
     words: Mapping[str, str]
 
@@ -114,11 +120,6 @@ class LeadView:
         """Whether the row is an account, which has no others beside it there."""
         return self.lead.entity in OF_ACCOUNTS
 
-    @property
-    def roles_missing(self) -> list[str]:
-        """Roles of the buying group that nobody at the account fills."""
-        return list(self.lead.known.further.get("roles_missing") or [])
-
     def event(self, event_type: str) -> str:
         """An event type in words."""
         return event_words(event_type, self.words)
@@ -131,6 +132,7 @@ class LeadView:
             "chance": self.chance, "cold": self.cold, "grades": self.grades,
             "answers": [asdict(each) for each in self.answers],
             "waterfall": [asdict(line) for line in self.waterfall.lines],
+            "smaller": [{"words": words, "points": points} for words, points in self.smaller],
             "changed": None if change is None else change.to_json(),
             "scores": [asdict(each) for each in self.scores],
             "events": [{**asdict(each), "words": self.event(each.event_type)} for each in self.events[:MOST_EVENTS]],
@@ -175,7 +177,8 @@ def lead_view(
         products=products_of(connection, lead), people=_people(connection, lead),
         similar=similar_leads(connection, name, lead),
         **_decisions(connection, name, lead), feedback=feedback_of(connection, name, lead_id, MOST_ANSWERS),
-        facts=_facts(lead, words), band_name=band_name, words=words,
+        facts=_facts(lead, words), roles_missing=_roles_missing(connection, project, lead),
+        smaller=_smaller(lead, words), band_name=band_name, words=words,
     )  # fmt: skip
 
 
@@ -215,6 +218,33 @@ def _people(connection: Connection, lead: LeadInRun) -> list[dict[str, Any]]:
     return [each for each in found if each["lead_id"] != lead.lead_id][:MOST_PEOPLE]
 
 
+def _roles_missing(connection: Connection, project: Project, lead: LeadInRun) -> list[str] | None:
+    """As the account's own score tells them, else the lead's row; None where neither does."""
+    found = lead.known.further.get("roles_missing")
+    if found is None and lead.account_id is not None:
+        projects = [project.name, *(project.for_target(each).name for each in project.targets)]
+        own = account_score(connection, projects, lead.account_id)
+        found = None if own is None else own["further"].get("roles_missing")
+    return None if found is None else list(found)
+
+
+def _smaller(lead: LeadInRun, words: Mapping[str, str]) -> list[tuple[str, float]]:
+    """Groups that have no line of their own and would not read as 0.0."""
+    told = {each["group"] for each in lead.known.reasons}
+    own = [(name, points) for name, points in lead.known.contributions.items() if name not in told]
+    ranked = sorted(own, key=lambda each: (-abs(each[1]), each[0]))
+    said = lead.known.group_words
+    return [
+        (_capital(said.get(name) or group_words(name, words)), points)
+        for name, points in ranked
+        if abs(points) >= LEAST_SHOWN
+    ]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _falls_to(lead: LeadInRun, lines: Sequence[tuple[float, str]]) -> float | None:
     """The line that the lead's band starts at; None in the lowest band."""
     return next((place for place, name in lines if name == lead.band), None)
@@ -230,4 +260,4 @@ def _facts(lead: LeadInRun, words: Mapping[str, str]) -> list[tuple[str, str]]:
         for name, title in FACTS.items()
         if lead.known.further.get(name) is not None
     ]
-    return [(what[:1].upper() + what[1:], value) for what, value in [*own, *further]]
+    return [(_capital(what), value) for what, value in [*own, *further]]

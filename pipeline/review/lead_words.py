@@ -31,6 +31,7 @@ TEENS = (11, 12, 13)
 GROUPS = {
     "negative": "warning signs", "any": "activity", "breadth": "kinds of activity", "products": "products looked at",
     "value": "time and value of activity", "silence": "days without activity", "momentum": "pace of activity",
+    "velocity": "activities a day",
     "last_type": "latest activity", "age": "days since the lead came in", "people": "people known at the company",
     "people_active": "colleagues active", "others": "activity of colleagues", "departments": "departments reached",
     "account_won": "earlier purchases of the company", "priority": "priority list",
@@ -93,18 +94,18 @@ def ordinal(n: int) -> str:
 
 
 def days_words(start: datetime, end: datetime) -> str:
-    """From a moment to a later one in whole days, as one counts nights.
+    """From a moment to another: to a later one in nights, since an earlier one in full days, as reasons count them.
 
     Examples
     --------
     >>> from datetime import UTC
-    >>> days_words(datetime(2026, 1, 1, 18, tzinfo=UTC), datetime(2026, 1, 2, 9, tzinfo=UTC))
-    'in 1 day'
+    >>> midnight, evening = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 1, 18, tzinfo=UTC)
+    >>> days_words(evening, midnight), days_words(midnight, evening)
+    ('in 1 day', 'today')
     """
-    days = (end.date() - start.date()).days
-    return (
-        "today" if days == 0 else f"in {plural(days, 'day')}" if days > 0 else f"{plural(-days, 'day')} ago"
-    )
+    days = (end.date() - start.date()).days if end > start else (start - end).days
+    ahead = end > start
+    return "today" if days == 0 else f"in {plural(days, 'day')}" if ahead else f"{plural(days, 'day')} ago"
 
 
 def signed(points: int) -> str:
@@ -174,4 +175,4 @@ def group_words(group: str, words: Mapping[str, str]) -> str:
         return f"{plain} activity"
     if kind == "stage":
         return f"{plain} stage activity"
-    return plain if kind == "type" or not name else f"{attribute_words(kind, words)}: {plain}"
+    return plain if kind in {"type", "attribute"} or not name else f"{attribute_words(kind, words)}: {plain}"

@@ -21,6 +21,7 @@ from pipeline.ledger.figures import (
     recent_runs,
     score_heaps,
 )
+from pipeline.ledger.queue import find_run_before
 from pipeline.ledger.worked import feedback_summary, worked_share
 from pipeline.review.model_card import card_blocks, card_file
 from pipeline.review.model_facts import Kept, Memory, amount, promise_facts, share_within
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["model_router"]
 
-MOST_RUNS, MOST_ACTS, MOST_DECISIONS, MOST_MOVERS = 30, 30, 200, 20
+MOST_RUNS, MOST_ACTS, MOST_DECISIONS, MOST_MOVERS = 60, 30, 200, 20
 MQL_LINE = 50
 Cutoff = Query(MQL_LINE, ge=0, le=100)
 FirstN = Query("", max_length=9)
@@ -78,7 +79,7 @@ def model_router(site: Site) -> APIRouter:
 def _facts(site: Site, memory: Memory, cutoff: int, first: str) -> dict[str, Any]:
     project = site.project.name
     with site.reading() as connection:
-        runs = recent_runs(connection, project, MOST_RUNS)
+        runs = recent_runs(connection, project, MOST_RUNS + 1)
         state = ledger_state(connection, project)
         promised = memory.recall(
             "promises", state, lambda: promise_facts(connection, site.project, site.bands)
@@ -89,7 +90,8 @@ def _facts(site: Site, memory: Memory, cutoff: int, first: str) -> dict[str, Any
             "what_if": _what_if(connection, memory, state, runs, cutoff, first),
             "answers": _answers(connection, project, memory, state),
             "decisions": active_decisions(connection, project, datetime.now(UTC), limit=MOST_DECISIONS),
-            "runs": runs,
+            "runs": runs[:MOST_RUNS],
+            "has_more_runs": len(runs) > MOST_RUNS,
             "acts": acts_of(connection, project, MOST_ACTS),
         }
 
@@ -105,7 +107,13 @@ def _what_if(
     rows = from_each_score(heaps)
     n = int(first) if first.isascii() and first.isdigit() and int(first) > 0 else None
     chosen = rows[cutoff] if n is None else together(first_leads(connection, run, n), everyone(heaps))
-    return {"cutoff": cutoff if n is None else chosen.score, "first": n, "chosen": chosen, "rows": rows}
+    return {
+        "n": everyone(heaps).n,
+        "cutoff": cutoff if n is None else chosen.score,
+        "first": n,
+        "chosen": chosen,
+        "rows": rows,
+    }
 
 
 def _answers(connection: Connection, project: str, memory: Memory, state: Any) -> dict[str, Any]:
@@ -127,6 +135,7 @@ def _run_facts(site: Site, number: int) -> dict[str, Any]:
         found = crossings(connection, number)
         return {
             "run": run[0],
+            "before": find_run_before(connection, site.project.name, number, run[0]["as_of"]),
             "crossings": [each for each in found if each.before != each.after],
             "stayed": sum(each.n for each in found if each.before == each.after),
             "movers": movers(connection, number, MOST_MOVERS),

@@ -77,9 +77,10 @@ def promise_facts(connection: Connection, project: Project, bands: Sequence[str]
         timedelta(microseconds=us) for us in (project.target.outcome_delay, project.target.outcome_grace)
     )
     found = maturity(connection, project.name, delay=delay, grace=grace)
-    windows = found.mature or found.open
+    mature = tuple(each for each in found.mature if each.scored)  # a run without leads promised nothing
+    windows = mature or found.open
     read = newest(windows)
-    is_due = bool(found.mature)
+    is_due = bool(mature)
     cells = promises(connection, project.name, read)
     names = [*bands, *sorted({each.band for each in cells} - set(bands))]
     tenths = [(f"{k * 10} to {k * 10 + 10} %", [c for c in cells if c.tenth == k]) for k in range(BINS)]

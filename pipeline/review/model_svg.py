@@ -20,6 +20,7 @@ __all__ = [
 ]
 
 WIDTH = 400
+LEAST_JOINED = 20  # a share of fewer leads jumps from end to end and would lead the line astray
 FULL = 1.0
 
 
@@ -103,19 +104,23 @@ def kept_chart(rows: Sequence[Interval]) -> Markup:
 
 
 def reliability_chart(rows: Sequence[Interval]) -> Markup:
-    """Mean chance promised across, share that converted up, with intervals; on the diagonal both agree."""
-    side, left, top = 322, 46, 12
+    """Mean chance promised across, share that converted up, with intervals; on the diagonal both agree.
+
+    Points of fewer than `LEAST_JOINED` stand beside the line that joins the others.
+    """
+    side, left, top = 322, 46, 30
     frame = Frame(left, top, left + side, top + side, (0.0, 1.0), (0.0, 1.0))
     ticks = [(k / 5, percent(k / 5)) for k in range(6)]
     parts = [*frame.axes(ticks, ticks), frame.path([(0, 0), (1, 1)], "line soft")]
-    if len(rows) > 1:
-        parts.append(frame.path([(each.promised, each.kept) for each in rows], "line thin"))
+    joined = [(each.promised, each.kept) for each in rows if each.n >= LEAST_JOINED]
+    if len(joined) > 1:
+        parts.append(frame.path(joined, "line thin"))
     for each in rows:
         x, y = frame.at(each.promised, each.kept)
         parts += whisker_up(x, frame.at(0, each.low)[1], frame.at(0, each.high)[1])
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" class="dot"/>')
     parts.append(text(left + side / 2, top + side + 36, "chance promised", "middle", "ax"))
-    parts.append(text(left + 8, top + 14, "share that converted", "start", "ax"))
+    parts.append(text(left, 14, "share that converted", "start", "ax"))
     said = "; ".join(
         f"promised {percent(each.promised)}, came {percent(each.kept)} of {each.n:,}" for each in rows
     )

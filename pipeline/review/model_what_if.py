@@ -63,7 +63,8 @@ def everyone(heaps: Sequence[Heap]) -> Heap:
 
 def together(called: Heap, of_all: Heap, score: int | None = None) -> Found:
     """One heap of leads as a part of all open leads."""
-    has_chance, half = called.with_chance > 0, Z * math.sqrt(called.variance)
+    has_chance = called.with_chance > 0 or (called.n == 0 and of_all.with_chance > 0)
+    half = Z * math.sqrt(called.variance)
     is_told = of_all.conversions > 0
     return Found(
         called.score if score is None else score, called.n,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
+from pipeline.ledger.feedback import answers_on
+from pipeline.ledger.figures import ledger_state
 from pipeline.ledger.queue import (
     CHANGED_POINTS,
     COOLING_DAYS,
@@ -27,65 +29,38 @@ from pipeline.ledger.queue import (
     stored_facets,
 )
 from pipeline.ledger.store import Connection
+from pipeline.review.asked import Asked, asked_of
 from pipeline.review.overrides import overrides_in_force
 from pipeline.review.queue_csv import csv_lines
 from pipeline.review.shown import lead_address
 from pipeline.review.site import Site
 
-__all__ = ["STALE_DAYS", "queue_router"]
+__all__ = ["PAGE_ROWS", "STALE_DAYS", "queue_router"]
 
 PAGE_ROWS = 50
 PART_ROWS = 1_800  # of an export: two full questions for the overrides on them
 RUNS_TO_CHOOSE = 60
 STALE_DAYS = 2
-LARGEST = 2**31 - 1
-LONGEST_TEXT = 200
-TEXTS = {
-    "band": "band",
-    "segment": "segment",
-    "product": "product",
-    "owner": "owner",
-    "account": "account",
-    "q": "search",
-}
-FLAGS = {"changed": "is_changed", "awake": "is_awake", "cooling": "is_cooling"}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What an address asks for."""
-
-    filter: QueueFilter
-    run: int | None
-    after: int
-    before: int | None
-
-    def address(
-        self, path: str = "/", *, after: int | None = None, before: int | None = None, **changes: Any
-    ) -> str:
-        """The address of the same, or with other filters, from a rank on or up to one."""
-        changed = replace(self.filter, **changes)
-        pairs = [(name, getattr(changed, key)) for name, key in TEXTS.items()]
-        pairs += [(name, "1" if getattr(changed, key) else None) for name, key in FLAGS.items()]
-        pairs += [("run", self.run), ("after", after), ("before", before)]
-        words = urlencode([(name, value) for name, value in pairs if value not in {None, ""}])
-        return f"{path}?{words}" if words else path
 
 
 class Counts:
     """What a run's filters find, counted once a run where the run does not bring it."""
 
     def __init__(self) -> None:
-        self._known: dict[int, Facets] = {}
+        self._known: dict[Any, Facets] = {}
 
-    def of(self, connection: Connection, run: QueueRun) -> Facets:
+    def of(self, connection: Connection, project: str, run: QueueRun) -> Facets:
         """The counts of a run."""
-        found = stored_facets(run) or self._known.get(run.number)
+        found = stored_facets(run)
+        if found is not None:
+            return found
+        state = run.number, ledger_state(connection, project)
+        found = self._known.get(state)
         if found is None:
             found = count_facets(connection, run.number, run.as_of)
             if len(self._known) >= RUNS_TO_CHOOSE:
                 self._known.pop(next(iter(self._known)))
-            self._known[run.number] = found
+            self._known[state] = found
         return found
 
 
@@ -99,12 +74,12 @@ def queue_router(site: Site) -> APIRouter:
         lead = request.query_params.get("lead")
         if lead is not None:
             return RedirectResponse(lead_address(lead), 303)
-        asked = _asked(request)
+        asked = asked_of(request.query_params)
         return site.page(request, "queue.html", **_content(site, counts, asked))
 
     @router.get("/api/queue")
     def answer(request: Request) -> Response:
-        found = _content(site, counts, _asked(request))
+        found = _content(site, counts, asked_of(request.query_params))
         run = found["run"]
         if run is None:
             return site.json({"run": None, "n": 0, "leads": []})
@@ -115,7 +90,7 @@ def queue_router(site: Site) -> APIRouter:
 
     @router.get("/export.csv")
     def export(request: Request) -> Response:
-        asked = _asked(request)
+        asked = asked_of(request.query_params)
         with site.reading() as connection:
             _, run = _runs(site, connection, asked)
         if run is None:
@@ -127,35 +102,6 @@ def queue_router(site: Site) -> APIRouter:
         )
 
     return router
-
-
-def _asked(request: Request) -> Asked:
-    given = request.query_params
-    texts: dict[str, Any] = {key: _text(name, given.get(name)) for name, key in TEXTS.items()}
-    flags: dict[str, Any] = {key: _flag(name, given.get(name)) for name, key in FLAGS.items()}
-    numbers = {name: _number(name, given.get(name)) for name in ("run", "after", "before")}
-    return Asked(QueueFilter(**texts, **flags), numbers["run"], numbers["after"] or 0, numbers["before"])
-
-
-def _text(name: str, value: str | None) -> str | None:
-    text = (value or "").strip()
-    if len(text) > LONGEST_TEXT or "\x00" in text:
-        raise HTTPException(400, f"The filter {name} is not a text of at most {LONGEST_TEXT} signs.")
-    return text or None
-
-
-def _flag(name: str, value: str | None) -> bool:
-    if value not in {None, "", "0", "1"}:
-        raise HTTPException(400, f"The filter {name} is 1 or left out; the address says '{value}'.")
-    return value == "1"
-
-
-def _number(name: str, value: str | None) -> int | None:
-    if value is None or not value.strip():
-        return None
-    if not (value.isascii() and value.isdigit() and len(value) <= len(str(LARGEST))):
-        raise HTTPException(400, f"{name} is a whole number; the address says '{value}'.")
-    return min(int(value), LARGEST)
 
 
 def _runs(site: Site, connection: Connection, asked: Asked) -> tuple[list[QueueRun], QueueRun | None]:
@@ -174,7 +120,7 @@ def _content(site: Site, counts: Counts, asked: Asked) -> dict[str, Any]:
         runs, run = _runs(site, connection, asked)
         if run is None:
             return {"run": None}
-        facets = counts.of(connection, run)
+        facets = counts.of(connection, site.project.name, run)
         is_back = asked.before is not None
         rows = queue_page(
             connection, run, asked.filter, PAGE_ROWS + 1, after=asked.after, before=asked.before
@@ -182,23 +128,34 @@ def _content(site: Site, counts: Counts, asked: Asked) -> dict[str, Any]:
         has_more = len(rows) > PAGE_ROWS
         bands = _bands(connection, run, asked, facets, None if has_more else rows)
         rows = (rows[1:] if is_back else rows[:-1]) if has_more else rows
-        decided = overrides_in_force(connection, site.project.name, run.number, rows)
+        rows = _known(connection, site, run, rows)
         before = find_run_before(connection, site.project.name, run.number, run.as_of)
     for row in rows:
-        row["override"] = decided.get(row["rank"])
-        row["address"] = lead_address(row["lead_id"], row["product"], asked.run)
+        row["address"] = lead_address(row["lead_id"], row["product"], asked.run, asked.words)
         row["is_cooling"] = _is_cooling(row["silent_until"], run.as_of)
     is_further, is_later = (True, has_more) if is_back else (has_more, asked.after > 0)
-    band = asked.filter.band
+    n = sum(bands.values()) if asked.filter.band is None else bands.get(asked.filter.band, 0)
     return {
         "run": run, "runs": runs, "facets": facets, "asked": asked, "leads": rows, "notes": _notes(runs, run),
-        "n": sum(bands.values()) if band is None else bands.get(band, 0), "bands": _ordered(site, bands, facets),
+        "n": n, "scored": sum(facets.bands.values()), "bands": _ordered(site, bands, facets),
+        "first": asked.address() if n and not rows else None,
         "next": asked.address(after=rows[-1]["rank"]) if rows and is_further else None,
         "previous": asked.address(before=rows[0]["rank"]) if rows and is_later else None,
         "before": before, "to_present": None if runs[0].number == run.number else replace(asked, run=None).address(),
         "has_value": any(row["expected_value"] is not None for row in rows),
         "changed_points": CHANGED_POINTS, "cooling_days": COOLING_DAYS, "page_rows": PAGE_ROWS,
     }  # fmt: skip
+
+
+def _known(
+    connection: Connection, site: Site, run: QueueRun, rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The rows, each with the override in force on it and the latest answer of sales, None for nothing."""
+    decided = overrides_in_force(connection, site.project.name, run.number, rows)
+    answers = answers_on(connection, site.project.name, {row["lead_id"] for row in rows})
+    return [
+        row | {"override": decided.get(row["rank"]), "answer": answers.get(row["lead_id"])} for row in rows
+    ]
 
 
 def _bands(
@@ -231,7 +188,7 @@ def _notes(runs: list[QueueRun], run: QueueRun) -> list[str]:
     elif run.as_of is not None and (days := (datetime.now(UTC) - run.as_of).days) >= STALE_DAYS:
         notes.append(
             f"These scores are {days:,} days old; nothing that happened since is in them. "
-            "lead-scoring score writes new ones."
+            "lead-scoring score writes new ones once the tables hold newer data."
         )
     return notes
 
@@ -244,10 +201,10 @@ def _lines(site: Site, run: QueueRun, asked: QueueFilter) -> Iterator[str]:
         while True:
             with site.reading() as connection:
                 rows = queue_page(connection, run, asked, PART_ROWS, after=after)
-                decided = overrides_in_force(connection, site.project.name, run.number, rows)
+                known = _known(connection, site, run, rows)
             if not rows:
                 return
-            yield [row | {"override": decided.get(row["rank"])} for row in rows]
+            yield known
             after = rows[-1]["rank"]
 
     return csv_lines(parts())

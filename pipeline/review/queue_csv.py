@@ -25,6 +25,10 @@ COLUMNS = (
 OF_OVERRIDE = {
     "override": "action", "override_owner": "owner", "override_reason": "reason", "override_until": "until",
 }  # fmt: skip
+OF_ANSWER = {
+    "answer": "verdict", "answer_code": "code", "answered_by": "by", "worked_at": "worked_at",
+    "answer_recorded_at": "recorded_at",
+}  # fmt: skip
 
 
 def plain_cell(value: Any) -> Any:
@@ -47,15 +51,19 @@ def plain_cell(value: Any) -> Any:
 
 
 def csv_lines(parts: Iterable[list[dict[str, Any]]]) -> Iterator[str]:
-    """The lines of a CSV with a heading, a text a part; a row's `override` is what is in force, None for nothing."""
-    yield BYTE_ORDER_MARK + _text([(*COLUMNS, *OF_OVERRIDE)])
+    """The lines of a CSV with a heading, a text a part; `override` and `answer` of a row may be None."""
+    yield BYTE_ORDER_MARK + _text([(*COLUMNS, *OF_OVERRIDE, *OF_ANSWER)])
     for rows in parts:
         yield _text([[plain_cell(each) for each in _cells(row)] for row in rows])
 
 
 def _cells(row: dict[str, Any]) -> list[Any]:
-    override = row["override"] or {}
-    return [*(row[name] for name in COLUMNS), *(override.get(name) for name in OF_OVERRIDE.values())]
+    override, answer = row["override"] or {}, row["answer"] or {}
+    return [
+        *(row[name] for name in COLUMNS),
+        *(override.get(name) for name in OF_OVERRIDE.values()),
+        *(answer.get(name) for name in OF_ANSWER.values()),
+    ]
 
 
 def _text(rows: Iterable[Iterable[Any]]) -> str:

@@ -87,15 +87,19 @@ def moment(value: datetime | None) -> str:
     return "–" if value is None else f"{day(value)}, {value:%H:%M}"
 
 
-def lead_address(lead_id: str, product: str | None = None, run: int | None = None) -> str:
+def lead_address(lead_id: str, product: str | None = None, run: int | None = None, of: str = "") -> str:
     """Where the page of a lead lies, of one product or run if it is given.
+
+    Parameters
+    ----------
+    of : the filters of the queue that it is opened from, as an address has them.
 
     Examples
     --------
     >>> lead_address("a&b"), lead_address("L1", "Analytics", 3)
     ('/lead?id=a%26b', '/lead?id=L1&product=Analytics&run=3')
     """
-    pairs = [("id", lead_id), ("product", product or None), ("run", run)]
+    pairs = [("id", lead_id), ("product", product or None), ("run", run), ("of", of or None)]
     return f"/lead?{urlencode([(name, value) for name, value in pairs if value is not None])}"
 
 

@@ -21,7 +21,7 @@ from pipeline.review import shown
 from pipeline.review.lead_words import band_words
 from pipeline.review.units import unit_of
 
-__all__ = ["STATIC", "Site"]
+__all__ = ["NO_DECISIONS", "STATIC", "Site", "wants_json"]
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -30,6 +30,9 @@ TITLES = {
     415: "Refused", 421: "Wrong address", 500: "Something went wrong", 503: "The ledger can't be reached",
 }  # fmt: skip
 HIGH, MIDDLE = 80.0, 50.0
+NO_DECISIONS = (
+    "Overrides are decisions about leads; this project scores others, and no scoring would read one."
+)
 
 
 def _templates() -> Environment:
@@ -84,13 +87,19 @@ class Site:
         with self.ledger.reading() as connection:
             yield connection
 
+    @property
+    def can_decide(self) -> bool:
+        """Whether overrides count here: they are decisions about leads, which scoring reads where leads are scored."""
+        return self.project.target.entity == "lead"
+
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A template filled; every text is escaped.
 
-        Every template knows `csrf`, the token that forms carry, `by`, who writes, and `unit`, what rows are called.
+        Every template knows `csrf`, the token that forms carry, `by`, who writes, and `unit`, what rows are called,
+        and `can_decide`.
         """
         shared = {
-            "unit": unit_of(self.project.target.entity),
+            "unit": unit_of(self.project.target.entity), "can_decide": self.can_decide,
             "project": self.project.name, "path": request.url.path, "csrf": getattr(request.state, "csrf", ""),
             "by": getattr(request.state, "by", ""),
         }  # fmt: skip

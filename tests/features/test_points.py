@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -239,6 +240,17 @@ def test_a_reader_of_job_titles_on_another_attribute_is_refused_with_the_cure() 
         ConfigError, match="'company_size' is declared as company_size; declare it as job_title"
     ):
         resolve_rules(settings, attributes)
+
+
+def test_a_rule_on_an_attribute_that_the_rows_lack_is_refused_and_named(make_tables: MakeTables) -> None:
+    settings = PointsSettings(rules=(PointsRule(attribute="job_title", values={"VP": 9}),))
+    tables = one_lead(make_tables, job_title="VP")
+    of_accounts = replace(tables, leads=tables.leads.drop(columns="job_title"))
+
+    with pytest.raises(
+        ConfigError, match="'job_title' is read by a rule, but the rows that are scored here hold no"
+    ):
+        points_of(of_accounts, settings, AttributeSettings(at_creation=SAAS))
 
 
 def test_seniority_can_be_read_in_a_rule(make_tables: MakeTables) -> None:

@@ -212,6 +212,7 @@ def test_a_decision_is_recorded_listed_and_lifted(crm: Kept) -> None:
         (["L1", "--hold", "--why", "x"], "The action 'hold' needs `until`"),
         (["L1", "--hold", "--until", "soon"], "--until is 'soon', expected a day such as 2026-03-31"),
         (["L1", "--disqualify"], "reason is empty"),
+        (["L1", "--until", "2099-01-01", "--why", "on leave"], "Say what is decided: --raise, --hold"),
         (["L9", "--disqualify", "--why", "x"], "knows the lead 'L9'"),
     ],
 )

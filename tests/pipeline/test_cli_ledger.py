@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,6 +163,11 @@ def test_a_comparison_is_printed_for_people(two: Kept) -> None:
     for title in ("Bands crossed", "Who moved most", "What moved the scores, points a lead"):
         assert f"\n{title}\n" in said
     assert all(each["lead_id"] in said for each in found["moved"])
+    listed = said.split("What moved the scores, points a lead\n")[1].splitlines()[1:]
+    assert len(listed) == 3
+    assert listed[2].startswith(f"{len(found['parts']) - 2} others together ")
+    means = [float(re.findall(r"[+-]?\d+\.\d\d", line)[0]) for line in listed]
+    assert sum(means) == pytest.approx(found["mean_change"], abs=0.02)
 
 
 def test_a_lead_is_forgotten_and_the_files_are_said_to_stand(crm: Crm, tmp_path: Path) -> None:

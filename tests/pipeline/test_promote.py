@@ -135,7 +135,10 @@ def test_rollbacks_walk_back_and_end_with_an_error(three: ByHand) -> None:
 
     assert back == ["2", "1"]
     assert three.champion == "1"
-    with pytest.raises(BundleError, match=r"No champion before version 1 is on record.* with the same -p and --target as here"):
+    with pytest.raises(
+        BundleError,
+        match=r"No champion before version 1 is on record.* with the same -p and --target as here",
+    ):
         roll_back(three.project, "back", "bob")
     kinds = [(each.kind, each.former, each.version) for each in history_of(three.tags).records]
     assert kinds == [

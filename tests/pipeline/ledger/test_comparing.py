@@ -37,7 +37,7 @@ def test_two_runs_compared_by_hand(project: Project, ledger: Ledger) -> None:
     assert {way: (n, [m.lead_id for m in moves]) for way, (n, moves) in found.crossings.items()} == {
         ("MQL", "below"): (1, ["B"]), ("below", "MQL"): (1, ["A"]),
     }  # fmt: skip
-    assert (found.new, found.gone) == ((1, [("E", 100.0, "MQL")]), (1, [("D", 49.0, "below")]))
+    assert (found.new, found.gone) == ((1, [("E", "", 100.0, "MQL")]), (1, [("D", "", 49.0, "below")]))
     assert [name for name, _, _ in found.parts] == ["visits", "country"]
     assert [each for part in found.parts for each in part[1:]] == pytest.approx(
         [-24.75 / 3, 25.25 / 3, 11 / 3, 11 / 3]

@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from features.errors import InputError, OutputError
 from pipeline.config import Project
 from pipeline.ledger import loading, store
 from pipeline.ledger.erasing import forget, hashed_id
 from pipeline.ledger.facts import EndingsToTell, RunFacts
+from pipeline.ledger.queue import keep_facets
 from pipeline.ledger.reading import history
-from pipeline.ledger.schema import DETAILS, ERASURES, FEEDBACK, LOADING, OUTCOMES, OVERRIDES, SCORES
+from pipeline.ledger.schema import DETAILS, ERASURES, FEEDBACK, LOADING, OUTCOMES, OVERRIDES, RUNS, SCORES
 from pipeline.ledger.store import Ledger, open_ledger
 from tests.pipeline.ledger.conftest import breaks_off, kept, project_with
 
@@ -35,6 +36,24 @@ def test_a_lead_is_deleted_everywhere_and_recorded_without_its_id(project: Proje
     assert (found.number, found.scores_deleted, found.why, found.by) == (1, 2, "she asked for it", "dpo")
     assert row["lead_hash"] == hashed_id("ann@example.org", row["salt"])
     assert not any("ann" in str(value) for value in row.values())
+
+
+def test_what_was_counted_of_her_runs_is_counted_anew_and_holds_no_name_of_hers(
+    project: Project, ledger: Ledger
+) -> None:
+    kept(project, 1, {"A": (5.0, 0.0), "B": (6.0, 0.0)}).write()
+    kept(project, 2, {"B": (6.0, 0.0)}).write()
+    with ledger.writing() as connection:
+        connection.execute(update(SCORES).where(SCORES.c.lead_id == "A").values(owner="ann@example.org"))
+        for number in (1, 2):
+            keep_facets(connection, number)
+
+    forget(ledger, [project.name], "A", "asked", "dpo")
+
+    with ledger.reading() as connection:
+        counted = {row.number: row.facets for row in connection.execute(select(RUNS))}
+    assert counted[1] is None
+    assert counted[2] is not None  # she was not in it
 
 
 def test_the_same_lead_is_never_hashed_alike(project: Project, ledger: Ledger) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ from sqlalchemy import event, insert, select
 
 from pipeline.config import Project
 from pipeline.ledger.queue import (
+    COOLING_DAYS,
     Facets,
     QueueFilter,
     QueueRun,
@@ -30,9 +33,9 @@ LEADS: tuple[dict[str, Any], ...] = (
     {"lead_id": "L1", "score": 90.0, "band": "SQL", "score_before": 84.0, "band_before": "SQL", "name": "Åsa Müller",
      "company": "50% Off_Shop", "owner": "Ann", "segment": "B2B", "account_id": "A1", "is_awake": True},
     {"lead_id": "L2", "score": 60.0, "band": "MQL", "score_before": 58.0, "band_before": "MQL", "name": "Bo",
-     "company": "ACME", "owner": "Ben", "segment": "B2C", "silent_until": AS_OF + timedelta(days=7)},
+     "company": "ACME", "owner": "Ben", "segment": "B2C", "silent_until": AS_OF + timedelta(days=COOLING_DAYS)},
     {"lead_id": "L3", "score": 51.0, "band": "MQL", "score_before": 49.0, "band_before": "below", "name": "50 Off Shop",
-     "owner": "Ann", "segment": "B2B", "account_id": "A1", "silent_until": AS_OF + timedelta(days=8)},
+     "owner": "Ann", "segment": "B2B", "account_id": "A1", "silent_until": AS_OF + timedelta(days=COOLING_DAYS + 1)},
     {"lead_id": "L4", "score": 20.0, "band": "below", "name": None, "company": "acme\\sub", "product": "Tool"},
     {"lead_id": "L5", "score": 10.0, "band": "below", "score_before": 15.0, "band_before": "below", "name": "Zoe",
      "is_awake": False, "silent_until": AS_OF},
@@ -133,6 +136,24 @@ def test_the_counts_are_those_of_the_filters(ledger: Ledger, run: QueueRun) -> N
     assert found == Facets(
         {"SQL": 1, "MQL": 2, "below": 2}, {"B2B": 2, "B2C": 1}, {"Tool": 1}, {"Ann": 2, "Ben": 1}, **lists
     )
+
+
+def test_counts_kept_by_another_span_of_days_are_not_those_of_the_filter(
+    ledger: Ledger, project: Project, run: QueueRun
+) -> None:
+    with ledger.writing() as connection:
+        keep_facets(connection, run.number)
+    with ledger.reading() as connection:
+        kept = find_queue_run(connection, project.name, run.number)
+    assert kept is not None
+    assert kept.facets is not None
+
+    told = json.loads(kept.facets)
+    other = {**told, "cooling_days": COOLING_DAYS + 4}
+    older = {name: value for name, value in told.items() if name != "cooling_days"}
+
+    assert stored_facets(kept) is not None
+    assert [stored_facets(replace(kept, facets=json.dumps(each))) for each in (other, older)] == [None, None]
 
 
 def test_counts_kept_with_the_run_come_back_as_they_were(

@@ -62,6 +62,34 @@ def add_account_run(ledger: Ledger) -> None:
         )
 
 
+def test_the_roles_that_the_account_s_score_tells_to_be_missing_stand_on_its_people_s_pages(
+    client: TestClient, ledger: Ledger
+) -> None:
+    with ledger.reading() as connection:
+        of_account = select(SCORES.c.lead_id).where(SCORES.c.run == 4, SCORES.c.account_id == ACCOUNT)
+        lead = connection.scalar(of_account.limit(1))
+    before = client.get(f"/api/lead?id={lead}").json()["roles_missing"]
+    add_account_run(ledger)
+
+    page, told = client.get(f"/lead?id={lead}").text, client.get(f"/api/lead?id={lead}").json()
+
+    assert before is None  # nobody tells
+    assert told["roles_missing"] == [HOSTILE]
+    assert "Roles missing:</strong> " in page
+    assert HOSTILE not in page
+
+
+def test_an_account_s_id_among_leads_leads_to_its_page(client: TestClient) -> None:
+    page, told = client.get(f"/lead?id={ACCOUNT}"), client.get(f"/api/lead?id={ACCOUNT}").json()
+    stranger = client.get("/lead?id=NOPE").text
+
+    assert page.status_code == 404
+    assert f'href="/account?id={ACCOUNT}"' in page.text
+    assert told["is_account"] is True
+    assert "/account?id=" not in stranger
+    assert "Did you mean" not in stranger  # nothing is like it
+
+
 def test_without_a_model_of_accounts_the_best_person_stands_in_and_it_is_said(client: TestClient) -> None:
     told, page = client.get(f"/api{PATH}").json(), client.get(PATH)
 

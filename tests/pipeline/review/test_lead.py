@@ -68,6 +68,31 @@ def test_what_is_shown_adds_up_on_the_page_and_as_json(client: TestClient, ledge
     assert sum(moved[1:-1]) == pytest.approx(told["changed"]["points"], abs=1e-6)
 
 
+def test_the_smaller_reasons_can_be_read_one_by_one_and_add_up_to_their_line(
+    client: TestClient, ledger: Ledger
+) -> None:
+    row = changed(ledger)
+    with ledger.reading() as connection:
+        known = connection.execute(
+            select(DETAILS.c.reasons, DETAILS.c.base_score).where(
+                DETAILS.c.run == LAST, DETAILS.c.rank == row.rank
+            )
+        ).one()
+    # of the reasons only the first keeps a line: the others go to the rest
+    tell(ledger, row.lead_id, reasons=json.dumps(json.loads(known.reasons)[:1]))
+
+    told = client.get(f"/api/lead?id={row.lead_id}").json()
+    page = client.get(f"/lead?id={row.lead_id}").text
+
+    rest = next(line for line in told["waterfall"] if line["kind"] == "rest")
+    assert sum(each["points"] for each in told["smaller"]) == pytest.approx(rest["exact"], abs=0.5)
+    sizes = [abs(each["points"]) for each in told["smaller"]]
+    assert sizes == sorted(sizes, reverse=True)
+    listed = re.search(r"The smaller reasons one by one</summary>\s*<dl.*?>(.*?)</dl>", page, re.S)
+    assert listed is not None
+    assert listed[1].count("<dt>") == len(sizes) > 3
+
+
 def test_the_head_says_who_how_likely_and_where_in_the_queue(client: TestClient, ledger: Ledger) -> None:
     row = of_present(ledger, owner="Ann")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from html import escape
+from urllib.parse import urlencode
 
 import pytest
 from fastapi.testclient import TestClient
@@ -35,6 +37,63 @@ def count(ledger: Ledger) -> int:
             int(connection.scalar(select(func.count()).select_from(table)) or 0)
             for table in (FEEDBACK, OVERRIDES)
         )
+
+
+def test_who_was_called_from_a_filtered_queue_leads_to_the_next_one_there(
+    client: TestClient, post: Post, ledger: Ledger
+) -> None:
+    with ledger.reading() as connection:
+        mine = (
+            select(SCORES.c.lead_id).where(SCORES.c.run == 4, SCORES.c.owner == "Ann").order_by(SCORES.c.rank)
+        )
+        leads = list(connection.scalars(mine))
+    of = "owner=Ann"
+    opened = read(client.get("/?owner=Ann").text).all_of("href")
+    address = f"/lead?{urlencode({'id': leads[0], 'of': of})}"
+
+    page = read(client.get(address).text)
+    kept = post("/lead/feedback", id=leads[0], of=of, verdict="reject", by="Ann").headers["location"]
+    thanked = client.get(kept).text
+    last = client.get(f"/lead?{urlencode({'id': leads[-1], 'of': of})}").text
+
+    assert address in opened
+    following = f"/lead?{urlencode({'id': leads[1], 'of': of})}"
+    assert {"/?owner=Ann", following} <= set(page.all_of("href"))
+    assert page.all_of("value").count(of) == 2  # both forms keep it
+    assert thanked.count(escape(following)) == 2
+    assert "Next:" not in last
+    assert "the last one there" in last
+
+
+@pytest.mark.parametrize("of", ["owner=" + "x" * 300, "cooling=7", "&".join(["a=1"] * 50), "q=%00", "="])
+def test_an_address_of_a_lead_from_a_queue_that_cannot_be_asked_for_counts_as_from_all(
+    client: TestClient, lead: str, of: str
+) -> None:
+    page = client.get("/lead", params={"id": lead, "of": of})
+
+    assert page.status_code == 200
+    assert '<a href="/">← The queue</a>' in page.text
+
+
+def test_a_lead_further_down_leads_back_to_its_own_page_of_the_queue_and_an_ended_one_to_none(
+    client: TestClient, ledger: Ledger
+) -> None:
+    with ledger.reading() as connection:
+        of_rank = select(SCORES.c.lead_id, SCORES.c.rank).where(
+            SCORES.c.run == 4, SCORES.c.rank.in_((50, 51, 120))
+        )
+        found = {rank: lead for lead, rank in connection.execute(of_rank)}
+        now = select(SCORES.c.lead_id).where(SCORES.c.run == 4)
+        gone = connection.scalar(
+            select(SCORES.c.lead_id).where(SCORES.c.run == 1, SCORES.c.lead_id.not_in(now)).limit(1)
+        )
+
+    back = {rank: client.get(f"/lead?id={lead}").text for rank, lead in found.items()}
+
+    assert '<a href="/">← The queue</a>' in back[50]
+    assert '<a href="/?after=50">← The queue</a>' in back[51]
+    assert '<a href="/?after=100">← The queue</a>' in back[120]
+    assert gone is None or "← The queue" not in client.get(f"/lead?id={gone}").text
 
 
 def test_an_answer_is_kept_and_told(client: TestClient, post: Post, ledger: Ledger, lead: str) -> None:

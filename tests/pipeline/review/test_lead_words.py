@@ -36,10 +36,14 @@ def test_without_a_model_there_is_no_chance_and_without_a_horizon_no_span() -> N
 
 
 @pytest.mark.parametrize(
-    ("day", "said"), [(1, "2 days ago"), (3, "today"), (4, "in 1 day"), (13, "in 10 days")]
+    ("day", "said"), [(1, "2 days ago"), (2, "1 day ago"), (3, "today"), (4, "in 1 day"), (13, "in 10 days")]
 )
-def test_days_are_counted_as_nights(day: int, said: str) -> None:
+def test_days_to_come_are_nights_and_those_gone_by_are_full(day: int, said: str) -> None:
     assert days_words(datetime(2026, 1, 3, 23, tzinfo=UTC), datetime(2026, 1, day, 1, tzinfo=UTC)) == said
+
+
+def test_what_a_nightly_run_saw_of_the_evening_before_is_of_today_as_its_reasons_say() -> None:
+    assert days_words(datetime(2026, 1, 3, tzinfo=UTC), datetime(2026, 1, 2, 22, tzinfo=UTC)) == "today"
 
 
 def test_the_lowest_band_is_named_after_the_line_above_it_unless_it_has_a_name() -> None:

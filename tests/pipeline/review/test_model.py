@@ -126,7 +126,8 @@ def test_a_cutoff_finds_the_sum_of_the_chances_above_it() -> None:
     assert rows[80].of_conversions == pytest.approx(1.0 / 1.6)
     assert (rows[50].low, rows[50].high) == pytest.approx((0.0, 1.6 + 1.96 * 0.92**0.5))
     assert rows[80].high == pytest.approx(2.0)  # of two leads no more than two convert
-    assert (rows[80].value, rows[81].conversions, rows[81].value) == (100.0, None, None)
+    assert (rows[80].value, rows[81].value) == (100.0, None)
+    assert (rows[81].low, rows[81].conversions, rows[81].high) == (0.0, 0.0, 0.0)  # nobody called, nobody won
 
 
 def test_the_scores_of_a_points_table_beyond_both_ends_of_the_scale_are_not_lost() -> None:
@@ -243,7 +244,10 @@ def test_a_run_shows_what_moved(client: TestClient) -> None:
     assert "stayed in their band" not in first
     assert len(told["movers"]) == 20
     assert told["movers"][0]["lead_id"] in page
-    assert "No score differs from the run before." in first
+    assert "This is the first run: there is none before it to compare with." in first
+    assert "against the run of" not in first
+    assert "each against the run of 1 Jan 2026, 00:00 UTC" in page
+    assert all(each["first_points"] is not None for each in told["movers"])
     assert client.get("/model/run?number=99").status_code == 404
 
 

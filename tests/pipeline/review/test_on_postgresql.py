@@ -104,7 +104,8 @@ def test_what_was_decided_is_shown_alike_on_both_databases(made: Project, on_ser
             connection.execute(update(DETAILS).where(*third).values(further=override))
         pages = [page.get(address).text for address in ("/export.csv", "/?account=A000007", "/")]
         told.append((
-            re.findall(r"(\w+),(Kim|Rules),([^,]+),\r\n", pages[0]), pages[1].count("✕ disqualified: <bdi>a rival"),
+            re.findall(r"(\w+),(Kim|Rules),([^,]+),,,,,,\r\n", pages[0]),
+            pages[1].count("✕ disqualified: <bdi>a rival"),
             pages[2].count("‖ on hold: <bdi>50% off</bdi> (<bdi>Rules</bdi>)"),
         ))  # fmt: skip
         with ledger.writing() as connection:  # the server's ledger is that of other tests, too

@@ -15,6 +15,9 @@ from sqlalchemy import insert, select, update
 
 from pipeline.config import Project
 from pipeline.ledger.decisions import add_decision
+from pipeline.ledger.erasing import forget
+from pipeline.ledger.feedback import Feedback, add_feedback
+from pipeline.ledger.queue import keep_facets
 from pipeline.ledger.schema import RUNS, SCORES
 from pipeline.ledger.store import Ledger
 from pipeline.review.app import create_app
@@ -154,6 +157,38 @@ def test_an_override_in_force_stands_beside_the_score(
     assert "on hold" not in rows[2]
 
 
+def test_what_sales_answered_last_stands_beside_the_lead_on_the_page_in_json_and_in_the_export(
+    client: TestClient, ledger: Ledger, made: Project
+) -> None:
+    first, second = _in_ledger(ledger)[:2]
+    day = datetime(2026, 1, 3, 9, tzinfo=UTC)
+    for verdict, code in (("accept", "good fit"), ("reject", "duplicate")):
+        given = Feedback(first, verdict, code, None, day, "Ann <b>")
+        add_feedback(ledger, made.name, given, source="test", feedback_id=code)
+    add_feedback(ledger, made.name, Feedback(second, None, None, None, day, "Ben"), source="test")
+    other = Feedback(_in_ledger(ledger)[2], "accept", None, None, None, "Cara")
+    add_feedback(ledger, made.name, other, source="test")
+
+    rows = client.get("/").text.split('<tr role="row">')[2:]
+    told = client.get("/api/queue").json()["leads"]
+    exported = list(csv.DictReader(io.StringIO(client.get("/export.csv").content.decode("utf-8-sig"))))
+
+    assert "✗ rejected: duplicate (<bdi>Ann &lt;b&gt;</bdi>, 3 Jan 2026)" in rows[0]
+    assert "accepted" not in rows[0]
+    assert "worked (<bdi>Ben</bdi>, 3 Jan 2026)" in rows[1]
+    assert [(told[0]["answer"] or {}).get(name) for name in ("verdict", "code", "by")] == [
+        "reject",
+        "duplicate",
+        "Ann <b>",
+    ]
+    assert [each["answer"] is None for each in told[:4]] == [False, False, False, True]
+    names = ("answer", "answer_code", "answered_by", "worked_at")
+    assert [exported[0][name] for name in names] == ["reject", "duplicate", "Ann <b>", day.isoformat()]
+    assert exported[2]["worked_at"] == ""
+    assert exported[2]["answer_recorded_at"].startswith(str(datetime.now(UTC).date())[:4])
+    assert [exported[3][name] for name in names] == [""] * 4
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_leads_are_called_is_shown_as_text(client: TestClient, ledger: Ledger, text: str) -> None:
     fields = ("name", "company", "owner", "segment", "first_reason", "account_id")
@@ -202,6 +237,33 @@ def test_a_ledger_without_a_run_says_what_writes_the_first(client: TestClient, l
     assert "No run is in the ledger yet" in client.get("/").text
     assert client.get("/api/queue").json() == {"run": None, "n": 0, "leads": []}
     assert client.get("/export.csv").status_code == 404
+
+
+def test_a_place_beyond_the_end_of_the_list_leads_back_to_its_beginning(client: TestClient) -> None:
+    page = client.get("/?owner=Ann&after=9999999").text
+
+    assert "The list ends before this place" in page
+    assert 'href="/?owner=Ann">To its first page' in page
+    assert "fits all of these filters" not in page
+
+
+def test_who_was_forgotten_is_in_no_count(client: TestClient, ledger: Ledger, made: Project) -> None:
+    with ledger.writing() as connection:
+        keep_facets(connection, PRESENT)
+    _set(ledger, 1, owner="Cara alone")
+    leads, told = _in_ledger(ledger), [client.get("/").text]
+    for lead in leads[:2]:
+        forget(ledger, [made.name], lead, "asked", "dpo")
+        told.append(client.get("/").text)
+
+    assert [
+        "300 leads, scored" in told[0],
+        "299 leads, scored" in told[1],
+        "298 leads, scored" in told[2],
+    ] == [True] * 3
+    assert "Export 298 as CSV" in told[2]
+    assert "Of the 298 leads open now" in client.get("/model").text
+    assert "Cara alone" not in told[1]
 
 
 def test_nothing_found_is_said_with_a_way_back(client: TestClient) -> None:

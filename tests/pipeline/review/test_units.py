@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import delete, select, update
@@ -9,7 +11,7 @@ from sqlalchemy import delete, select, update
 from features.settings import Entity
 from pipeline.config import Project
 from pipeline.ledger.feedback import feedback_of
-from pipeline.ledger.schema import RUNS, SCORES
+from pipeline.ledger.schema import OVERRIDES, RUNS, SCORES
 from pipeline.ledger.store import Ledger
 from pipeline.review import lead_view
 from pipeline.review.app import create_app
@@ -97,6 +99,35 @@ def test_an_answer_to_one_product_keeps_the_score_of_that_product(
     assert (sent.status_code, unknown.status_code) == (303, 404)
     assert scores["A"] != scores["B"]
     assert [each["score"] for each in kept] == [scores[worse]]
+
+
+@pytest.mark.parametrize("rows", ["products", "accounts"])
+def test_where_no_scoring_would_read_a_decision_none_is_asked_for_nor_taken(
+    rows: str, ledger: Ledger, request: pytest.FixtureRequest
+) -> None:
+    client = request.getfixturevalue(rows)
+    until = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
+    fields = {"csrf": guard_of(client).token, "by": "Ann", "owner": "Kim", "reason": "x", "until": until}
+    lead = ACCOUNT if rows == "accounts" else PEOPLE[0]
+
+    pages = [client.get(path).text for path in (f"/lead?id={lead}", PAGE)]
+    sent = [
+        client.post(path, data=fields | {"id": of, "action": "hold"}, headers=OWN)
+        for path, of in (("/lead/override", lead), ("/account/override", ACCOUNT))
+    ]
+
+    assert not any("/override" in page for page in pages)
+    assert "/lead/feedback" in pages[0]
+    assert [each.status_code for each in sent] == [400, 400]
+    assert all("Overrides are decisions about leads" in each.text for each in sent)
+    with ledger.reading() as connection:
+        assert connection.execute(select(OVERRIDES)).all() == []
+
+
+def test_a_product_that_did_not_score_the_lead_is_named_and_not_the_lead(products: TestClient) -> None:
+    told = products.get(f"/api/lead?id={PEOPLE[0]}&product=Gone").json()
+
+    assert told["error"].startswith(f"The lead '{PEOPLE[0]}' has scores, but none for 'Gone'")
 
 
 def test_the_pages_of_accounts_count_no_people_of_theirs(accounts: TestClient) -> None:
