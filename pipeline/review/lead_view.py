@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from features.entities import OF_ACCOUNTS
+from features.settings import Kind
 from models.bands import band_lines
 from pipeline.config import Project
 from pipeline.ledger.account import account_people, account_score
@@ -177,7 +178,7 @@ def lead_view(
         products=products_of(connection, lead), people=_people(connection, lead),
         similar=similar_leads(connection, name, lead),
         **_decisions(connection, name, lead), feedback=feedback_of(connection, name, lead_id, MOST_ANSWERS),
-        facts=_facts(lead, words), roles_missing=_roles_missing(connection, project, lead),
+        facts=_facts(lead, words, project.attributes.kinds()), roles_missing=_roles_missing(connection, project, lead),
         smaller=_smaller(lead, words), band_name=band_name, words=words,
     )  # fmt: skip
 
@@ -250,14 +251,23 @@ def _falls_to(lead: LeadInRun, lines: Sequence[tuple[float, str]]) -> float | No
     return next((place for place, name in lines if name == lead.band), None)
 
 
-def _facts(lead: LeadInRun, words: Mapping[str, str]) -> list[tuple[str, str]]:
+def _facts(lead: LeadInRun, words: Mapping[str, str], kinds: Mapping[str, Kind]) -> list[tuple[str, str]]:
     """What is known of the lead, in words: attributes, then what the project declares."""
-    own = [
-        (attribute_words(name, words), value_words(name, value, words)) for name, value in lead.known.attributes.items()
-    ]  # fmt: skip
+    own = [_fact(name, value, words, kinds.get(name)) for name, value in lead.known.attributes.items()]
     further = [
         (title, value_words(name, lead.known.further[name], words).replace("_", " "))
         for name, title in FACTS.items()
         if lead.known.further.get(name) is not None
     ]
     return [(_capital(what), value) for what, value in [*own, *further]]
+
+
+def _fact(name: str, value: str | None, words: Mapping[str, str], kind: Kind | None) -> tuple[str, str]:
+    """What an attribute is called, and its value; of an address the ledger has the domain alone."""
+    what, said = attribute_words(name, words), value_words(name, value, words)
+    if value is not None and kind == "number":
+        try:
+            return what, value_words(name, float(value), words)
+        except ValueError:
+            return what, said
+    return (f"{what} domain", said.lower()) if value is not None and kind == "email" else (what, said)

@@ -11,9 +11,13 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
+from features.settings import AttributeSettings
+from pipeline.config import Project
 from pipeline.ledger.decisions import add_decision
 from pipeline.ledger.schema import DETAILS, OUTCOMES, RUNS, SCORES
 from pipeline.ledger.store import Ledger
+from pipeline.review.app import create_app
+from tests.pipeline.review.conftest import ADDRESS
 from tests.pipeline.review.lead_by_hand import read
 
 LAST = 4
@@ -91,6 +95,31 @@ def test_the_smaller_reasons_can_be_read_one_by_one_and_add_up_to_their_line(
     listed = re.search(r"The smaller reasons one by one</summary>\s*<dl.*?>(.*?)</dl>", page, re.S)
     assert listed is not None
     assert listed[1].count("<dt>") == len(sizes) > 3
+
+
+def test_what_is_known_reads_as_its_kind_asks_for(made: Project, ledger: Ledger) -> None:
+    row = changed(ledger)
+    tell(ledger, row.lead_id, attributes=json.dumps(["1524", "FALCON.EXAMPLE", "about ten", "Referral"]))
+    attributes = AttributeSettings.model_validate(
+        {
+            "at_creation": {
+                "number": ["job_title", "country"],
+                "email": ["industry"],
+                "category": ["lead_source"],
+            }
+        }
+    )
+    client = TestClient(create_app(made.model_copy(update={"attributes": attributes})), base_url=ADDRESS)
+
+    said = read(client.get(f"/lead?id={row.lead_id}").text).words
+
+    for words in (
+        "Job title 1,524",
+        "Industry domain falcon.example",
+        "Country about ten",
+        "Lead source Referral",
+    ):
+        assert words in said
 
 
 def test_the_head_says_who_how_likely_and_where_in_the_queue(client: TestClient, ledger: Ledger) -> None:
