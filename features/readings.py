@@ -101,7 +101,7 @@ def reader_fault(attribute: str, kinds: Mapping[str, Kind]) -> str | None:
         near = difflib.get_close_matches(reader, READERS, n=1, cutoff=0.5)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         return f"'{attribute}': after the dot may stand {', '.join(READERS)}{hint}"
-    if kinds[base] != "job_title":
+    if kinds[base] not in {"job_title", "category"}:
         return (
             f"'{attribute}': a {reader} is read from job titles, and '{base}' is declared as {kinds[base]}; declare "
             "it as job_title if it holds them, or leave out what follows the dot"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from features.builder import frequent_types
 from features.contracts import Tables
 from features.durations import MICROSECONDS, format_duration
+from features.entities import PERSON, PERSON_LOST, PERSON_WON
 from features.errors import InputError
 from features.half_lives import decay_groups, group_of, group_sums
 from models.half_lives import GroupHalfLife, learn_half_lives
@@ -41,16 +43,23 @@ _START = 12 * MICROSECONDS["d"]
 def refuse_unknown_groups(project: Project, tables: Tables) -> None:
     """Nothing, where every group in `half_lives_by_group` has an event type, declared or in the data.
 
+    Accounts and customers have types of their own: people who come, win or lose, fields that move, outcomes.
+
     Raises
     ------
     InputError
         With the groups that there are.
     """
     of_leads = tables.origin or tables  # a target's own events may lack a type that the leads' have
-    kinds = {*project.events.types, *(str(kind) for kind in of_leads.events["event_type"].unique())}
-    there = sorted({group_of(kind, project.events) for kind in kinds})
+    events = [each.events["event_type"].unique() for each in (tables, of_leads)]
+    there = sorted({group_of(str(kind), project.events) for kind in (*project.events.types, *chain(*events))})
+    others: set[str] = set()
+    if project.targets or project.target.entity != "lead":
+        others = {PERSON, PERSON_WON, PERSON_LOST, *of_leads.outcomes["outcome"].astype(str)}
     given = project.features.half_lives_by_group
-    stray = [name for name in given if name not in there]
+    stray = [
+        name for name in given if name not in there and name not in others and not (others and ": " in name)
+    ]
     if stray:
         raise InputError(
             f"{len(stray)} of {len(given)} names in features.half_lives_by_group are no group of this project's event "

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from features.asof import NEVER, microseconds
+from features.cleaning import hashed
 from features.contracts import Tables
-from features.entities import without_derived
+from features.entities import DERIVED, without_derived
 from features.errors import ConfigError, InputError
 from features.fit_settings import ProfileRule
 from features.prepare import FeatureSources
@@ -39,10 +40,12 @@ def changed_settings(project: Project, bundle: Bundle) -> list[str]:
     """One warning that names what the project file asks otherwise than when the model was trained, if anything.
 
     Questions and features are the bundle's, so a change in the file waits for the next training. What a training
-    itself adds (columns of its entity, what the leak hunt bars, half-lives it learned) is no change, nor are words.
+    itself adds (columns of its entity, what the leak hunt bars, half-lives it learned) is no change, nor are words,
+    the order of names, or what a flat export does not ask.
     """
+    known = bundle.sources
     try:
-        own, known = sources_of(project), bundle.sources
+        own = sources_of(_with_derived(project, known))
     except ConfigError as error:
         return [f"the project file changed so that the next training will refuse it: {error}"]
     if own.is_static != known.is_static:
@@ -54,11 +57,10 @@ def changed_settings(project: Project, bundle: Bundle) -> list[str]:
         for name in now[section]
         if now[section][name] != before[section][name]
     ]
-    barred = {
-        f"{section}.barred": set(getattr(own, section).barred) - set(getattr(known, section).barred)
-        for section in ("attributes", "events")
-    }
-    changed += [name for name, more in barred.items() if more]
+    barred = set(own.attributes.barred) - set(known.attributes.barred)
+    changed += ["attributes.barred"] if barred & set(known.attributes.kinds()) else []
+    if not own.is_static:
+        changed += ["events.barred"] if set(own.events.barred) - set(known.events.barred) else []
     changed += ["points"] if _wordless(own.points) != _wordless(known.points) else []
     changed += ["fit"] if _wordless(own.profile) != _wordless(known.profile) else []
     if not changed:
@@ -69,24 +71,45 @@ def changed_settings(project: Project, bundle: Bundle) -> list[str]:
     ]
 
 
+def _with_derived(project: Project, known: FeatureSources) -> Project:
+    """The project with the attributes that a training got from its entity's tables, for rules may read them."""
+    theirs, group = known.attributes.at_creation.kinds(), project.attributes.at_creation.model_dump()
+    for name, kind in DERIVED[project.target.entity].items():
+        if name in theirs and name not in group[kind]:
+            group[kind] = (*group[kind], name)
+    attributes = project.attributes.model_copy(
+        update={"at_creation": type(project.attributes.at_creation)(**group)}
+    )
+    return project.model_copy(update={"attributes": attributes})
+
+
 def _settled(sources: FeatureSources, project: Project) -> dict[str, dict[str, Any]]:
-    """The settings that a training takes over as they stand."""
+    """The settings that a training takes over as they stand, lists in one order."""
     attributes = without_derived(sources.attributes, project.target.entity).model_dump(
         exclude={"barred", "trusted", "max_unseen_share"}
     )
     features = sources.features.model_dump(
         exclude={"words", *(["half_lives_by_group"] if project.features.learn_half_lives else [])}
     )
-    events = sources.events.model_dump(exclude={"barred", "trusted", "types"})
-    only_words = EventType().model_dump(exclude={"words"})
-    types = {name: each.model_dump(exclude={"words"}) for name, each in sources.events.types.items()}
-    events["types"] = {name: each for name, each in types.items() if each != only_words}
-    return {
-        "target": sources.target.model_dump(),
-        "attributes": attributes,
-        "events": events,
-        "features": features,
-    }
+    found = {"attributes": attributes, "features": features}
+    if not sources.is_static:
+        events = sources.events.model_dump(exclude={"barred", "trusted", "types"})
+        staff = sources.events.internal_values
+        events["internal_values"] = [v if v.startswith("sha256:") else hashed(v) for v in staff]
+        only_words = EventType().model_dump(exclude={"words"})
+        types = {name: each.model_dump(exclude={"words"}) for name, each in sources.events.types.items()}
+        events["types"] = {name: each for name, each in types.items() if each != only_words}
+        found |= {"target": sources.target.model_dump(), "events": events}
+    return {section: _in_order(values) for section, values in found.items()}
+
+
+def _in_order(value: Any) -> Any:
+    """The value with every list in it sorted."""
+    if isinstance(value, dict):
+        return {name: _in_order(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return sorted((_in_order(each) for each in value), key=repr)
+    return value
 
 
 def _wordless(rules: Sequence[PointsRule | ProfileRule]) -> list[dict[str, Any]]:

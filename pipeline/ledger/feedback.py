@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, insert, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_, select, text
 from sqlalchemy.exc import IntegrityError
 
 from features.errors import InputError
@@ -178,12 +178,15 @@ def feedback_of(connection: Connection, project: str, lead_id: str, limit: int =
 
 
 def answers_on(connection: Connection, project: str, lead_ids: Collection[str]) -> dict[str, dict[str, Any]]:
-    """The latest answer about each of some leads, a few thousand at most; leads without one are left out."""
+    """The latest answer about each of some leads, a few thousand at most; leads without one are left out.
+
+    Latest is by when the lead was worked, else by when it was recorded: an old answer may be imported today.
+    """
     names = ("verdict", "code", "by", "worked_at", "recorded_at")
     asked = (
         select(FEEDBACK.c.lead_id, *(FEEDBACK.c[name] for name in names))
         .where(FEEDBACK.c.project == project, FEEDBACK.c.lead_id.in_(lead_ids))
-        .order_by(FEEDBACK.c.number)
+        .order_by(func.coalesce(FEEDBACK.c.worked_at, FEEDBACK.c.recorded_at), FEEDBACK.c.number)
     )
     return {
         row["lead_id"]: {name: row[name] for name in names} for row in connection.execute(asked).mappings()

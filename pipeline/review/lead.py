@@ -73,7 +73,7 @@ def _taken(site: Site, request: Request, what: str) -> Response:
     faults = send(site.ledger, site.project.name, form.get("id", ""), form, request.state.by)
     if faults:
         return _page(site, request, form, {what: faults})
-    pairs = [*((name, form.get(name, "")) for name in ("id", "product", "of")), ("told", what)]
+    pairs = [*((name, form.get(name, "")) for name in ("id", "product", "run", "of")), ("told", what)]
     return RedirectResponse(f"/lead?{urlencode([each for each in pairs if each[1]])}", 303)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from pipeline.config import Project
 from pipeline.ledger.account import account_people, account_score
 from pipeline.ledger.attribution import what_changed
 from pipeline.ledger.decisions import active_decisions, decisions_of
-from pipeline.ledger.feedback import feedback_of
+from pipeline.ledger.feedback import answers_on, feedback_of
 from pipeline.ledger.figures import present_run
 from pipeline.ledger.lead import (
     Ending,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["LeadView", "lead_view"]
 
 MOST_EVENTS, MOST_MARKS, MOST_PEOPLE, MOST_ANSWERS = 50, 300, 20, 30
+WHOLE = re.compile(r"-?\d{1,15}(\.0+)?")
 LEAST_SHOWN = 0.05  # fewer points would read as 0.0
 FACTS = {
     "funnel_stage": "Stage", "funnel_change": "Moved in the funnel", "persona": "Persona", "value_band": "Value band",
@@ -91,6 +93,7 @@ class LeadView:
     at_scoring: Mapping[str, Any] | None
     feedback: Sequence[Mapping[str, Any]]
     facts: Sequence[tuple[str, str]]
+    latest_answer: Mapping[str, Any] | None
     roles_missing: Sequence[str] | None
     smaller: Sequence[tuple[str, float]]
     band_name: Callable[[str], str]
@@ -178,6 +181,7 @@ def lead_view(
         products=products_of(connection, lead), people=_people(connection, lead),
         similar=similar_leads(connection, name, lead),
         **_decisions(connection, name, lead), feedback=feedback_of(connection, name, lead_id, MOST_ANSWERS),
+        latest_answer=answers_on(connection, name, {lead_id}).get(lead_id),
         facts=_facts(lead, words, project.attributes.kinds()), roles_missing=_roles_missing(connection, project, lead),
         smaller=_smaller(lead, words), band_name=band_name, words=words,
     )  # fmt: skip
@@ -265,9 +269,6 @@ def _facts(lead: LeadInRun, words: Mapping[str, str], kinds: Mapping[str, Kind])
 def _fact(name: str, value: str | None, words: Mapping[str, str], kind: Kind | None) -> tuple[str, str]:
     """What an attribute is called, and its value; of an address the ledger has the domain alone."""
     what, said = attribute_words(name, words), value_words(name, value, words)
-    if value is not None and kind == "number":
-        try:
-            return what, value_words(name, float(value), words)
-        except ValueError:
-            return what, said
+    if value is not None and kind == "number" and WHOLE.fullmatch(value):
+        return what, f"{int(float(value)):,}"
     return (f"{what} domain", said.lower()) if value is not None and kind == "email" else (what, said)

@@ -59,6 +59,7 @@ def csv_lines(parts: Iterable[list[dict[str, Any]]]) -> Iterator[str]:
 
 def _cells(row: dict[str, Any]) -> list[Any]:
     override, answer = row["override"] or {}, row["answer"] or {}
+    answer = answer and {**answer, "verdict": answer["verdict"] or "worked"}
     return [
         *(row[name] for name in COLUMNS),
         *(override.get(name) for name in OF_OVERRIDE.values()),

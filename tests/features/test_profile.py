@@ -142,7 +142,10 @@ def test_a_profile_without_rules_makes_no_feature() -> None:
         ("industri", r"1 of 1 rules of .fit. name attributes .* 'industri'. Did you mean 'industry'"),
         ("planet_of_birth", "Declare it, or leave the rule out"),
         ("job_title.senority", "'job_title.senority': after the dot .* did you mean 'seniority'"),
-        ("industry.seniority", "1 of 1 rules of .fit. can't be read.*'industry' is declared as category"),
+        (
+            "employees.seniority",
+            "1 of 1 rules of .fit. can't be read.*'employees' is declared as company_size",
+        ),
     ],
 )
 def test_an_unknown_attribute_or_reader_is_refused_with_the_nearest_name(attribute: str, said: str) -> None:

@@ -15,7 +15,7 @@ from features.half_lives import group_of
 from features.hindsight import known_before
 from models.half_lives import GroupHalfLife
 from models.split import slices_of
-from pipeline.config import load_project
+from pipeline.config import Project, load_project
 from pipeline.half_lives import (
     half_life_table,
     half_life_words,
@@ -86,6 +86,12 @@ def test_a_group_given_by_hand_stays_as_given_and_only_the_others_are_learned(tm
     assert {"email", "sales"} <= {each.group for each in found.half_lives}
 
 
+def with_half_lives_of(project: Project, *groups: str) -> Project:
+    """The project with half-lives of these groups."""
+    features = project.features.model_copy(update={"half_lives_by_group": dict.fromkeys(groups, 3 * DAY)})
+    return project.model_copy(update={"features": features})
+
+
 def test_a_half_life_of_a_group_that_no_event_type_has_is_refused_with_those_there_are(crm: Crm) -> None:
     project = load_project(crm.whole / "lead-scoring.toml")
     tables = load_tables(project)
@@ -95,6 +101,14 @@ def test_a_half_life_of_a_group_that_no_event_type_has_is_refused_with_those_the
 
     with pytest.raises(InputError, match=rf"1 of {len(given)} names .* the first is 'campfire'. There are: "):
         refuse_unknown_groups(project.model_copy(update={"features": features}), tables)
+
+    with pytest.raises(
+        InputError, match="no group of this project's event types; the first is 'person_joined'"
+    ):
+        refuse_unknown_groups(with_half_lives_of(project, "person_joined"), tables)
+    target = project.target.model_copy(update={"entity": "account"})
+    of_accounts = with_half_lives_of(project, "person_joined", "stage: opened", "won")
+    refuse_unknown_groups(of_accounts.model_copy(update={"target": target}), tables)
 
     del given["campfire"]
     refuse_unknown_groups(project.model_copy(update={"features": features}), tables)

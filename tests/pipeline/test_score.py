@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,11 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.cleaning import hashed
 from features.errors import BundleError
 from models.bundle import load_bundle
 from pipeline.config import load_project
 from pipeline.open_leads import leads_to_score, tables_for
 from pipeline.output import OPTIONAL
+from pipeline.score_warnings import changed_settings
 from tests.pipeline.conftest import FLAT, Crm, manifest, run_command, scores
 
 PAST = "2025-09-15T10:00:00+00:00"
@@ -378,6 +381,7 @@ def test_a_flat_export_in_a_ledger_has_its_values_and_neither_events_nor_a_run_b
         ("[attributes]\n", "min_category_rows = 21\n", ["attributes.min_category_rows"]),
         ("[target]\n", 'outcome_delay = "3d"\n', ["target.outcome_delay"]),
         ("[features]\n", "tail = 0.1\n", ["features.tail"]),
+        ("[events]\n", "max_types = 29\n", ["events.max_types"]),
         ("", '\n[fit]\nrules = [{ attribute = "industry", values = ["x"] }]\n', ["fit"]),
     ],
 )
@@ -415,3 +419,29 @@ def test_rules_that_the_next_training_will_refuse_are_warned_of_and_scoring_goes
     told = manifest(tmp_path / "scores.parquet")["warnings"]
     assert any("next training will refuse it" in each and "'planet'" in each for each in told)
     assert (tmp_path / "scores.parquet").read_bytes() == scored.read_bytes()
+
+
+def test_what_a_bundle_hides_and_in_which_order_names_stand_is_no_change(crm: Crm, tmp_path: Path) -> None:
+    project = load_project(crm.project)
+    group = project.attributes.at_creation
+    turned = project.attributes.model_copy(
+        update={
+            "at_creation": group.model_copy(update={"category": group.category[::-1]}),
+            "barred": ("no such column",),
+        }
+    )
+    staff = project.events.model_copy(
+        update={"internal_column": "actor", "internal_values": ("bob@ours.com", "eve")}
+    )
+    bundle = load_bundle(crm.bundle)
+    hidden = bundle.sources.events.model_copy(
+        update={"internal_column": "actor", "internal_values": (hashed("eve"), hashed("bob@ours.com"))}
+    )
+    known = replace(bundle, sources=replace(bundle.sources, events=hidden))
+
+    same = changed_settings(project.model_copy(update={"attributes": turned, "events": staff}), known)
+    other = changed_settings(project, known)
+
+    assert same == []
+    assert other[0].endswith(": events.internal_column, events.internal_values")
+    assert len(group.category) > 1

@@ -99,7 +99,7 @@ def test_the_smaller_reasons_can_be_read_one_by_one_and_add_up_to_their_line(
 
 def test_what_is_known_reads_as_its_kind_asks_for(made: Project, ledger: Ledger) -> None:
     row = changed(ledger)
-    tell(ledger, row.lead_id, attributes=json.dumps(["1524", "FALCON.EXAMPLE", "about ten", "Referral"]))
+    tell(ledger, row.lead_id, attributes=json.dumps(["1234567", "FALCON.EXAMPLE", "about ten", "Referral"]))
     attributes = AttributeSettings.model_validate(
         {
             "at_creation": {
@@ -114,7 +114,7 @@ def test_what_is_known_reads_as_its_kind_asks_for(made: Project, ledger: Ledger)
     said = read(client.get(f"/lead?id={row.lead_id}").text).words
 
     for words in (
-        "Job title 1,524",
+        "Job title 1,234,567",
         "Industry domain falcon.example",
         "Country about ten",
         "Lead source Referral",

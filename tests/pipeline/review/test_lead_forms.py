@@ -96,6 +96,22 @@ def test_a_lead_further_down_leads_back_to_its_own_page_of_the_queue_and_an_ende
     assert gone is None or "← The queue" not in client.get(f"/lead?id={gone}").text
 
 
+def test_an_answer_given_on_an_older_run_goes_on_in_its_queue(
+    client: TestClient, post: Post, ledger: Ledger
+) -> None:
+    with ledger.reading() as connection:
+        of_run = select(SCORES.c.lead_id).where(SCORES.c.run == 2).order_by(SCORES.c.rank).limit(2)
+        first, second = connection.scalars(of_run)
+
+    page = read(client.get(f"/lead?id={first}&run=2").text)
+    fields = {"id": first, "run": "2", "verdict": "reject", "by": "Ann"}
+    kept = post("/lead/feedback", **fields).headers["location"]
+
+    assert page.all_of("value").count("2") == 2
+    assert kept == f"/lead?id={first}&run=2&told=feedback"
+    assert escape(f"/lead?id={second}&run=2") in client.get(kept).text
+
+
 def test_an_answer_is_kept_and_told(client: TestClient, post: Post, ledger: Ledger, lead: str) -> None:
     yesterday = in_days(-1)
     answer = post(

@@ -166,6 +166,8 @@ def test_what_sales_answered_last_stands_beside_the_lead_on_the_page_in_json_and
         given = Feedback(first, verdict, code, None, day, "Ann <b>")
         add_feedback(ledger, made.name, given, source="test", feedback_id=code)
     add_feedback(ledger, made.name, Feedback(second, None, None, None, day, "Ben"), source="test")
+    earlier = Feedback(first, "accept", "good fit", None, day - timedelta(days=30), "Old file")
+    add_feedback(ledger, made.name, earlier, source="import", feedback_id="imported later")
     other = Feedback(_in_ledger(ledger)[2], "accept", None, None, None, "Cara")
     add_feedback(ledger, made.name, other, source="test")
 
@@ -184,6 +186,7 @@ def test_what_sales_answered_last_stands_beside_the_lead_on_the_page_in_json_and
     assert [each["answer"] is None for each in told[:4]] == [False, False, False, True]
     names = ("answer", "answer_code", "answered_by", "worked_at")
     assert [exported[0][name] for name in names] == ["reject", "duplicate", "Ann <b>", day.isoformat()]
+    assert exported[1]["answer"] == "worked"
     assert exported[2]["worked_at"] == ""
     assert exported[2]["answer_recorded_at"].startswith(str(datetime.now(UTC).date())[:4])
     assert [exported[3][name] for name in names] == [""] * 4
