@@ -112,11 +112,14 @@ def _place(
     if of_run is None:
         return None
     queue = Asked(filter_of(asked.get("of", "")), run)
-    rows = queue_page(connection, of_run, queue.filter, 1, after=view.lead.rank)
+    # who searched looked for somebody, and to find nobody further is to read the rest of a run
+    is_list = queue.filter.search is None
+    rows = queue_page(connection, of_run, queue.filter, 1, after=view.lead.rank) if is_list else []
     first = (view.lead.rank - 1) // PAGE_ROWS * PAGE_ROWS if queue.filter.is_open else 0
     return {
         "of": queue.words,
         "back": queue.address(after=first or None),
+        "is_last": is_list and not rows,
         "next": None
         if not rows
         else {

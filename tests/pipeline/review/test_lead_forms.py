@@ -61,6 +61,10 @@ def test_who_was_called_from_a_filtered_queue_leads_to_the_next_one_there(
     assert {"/?owner=Ann", following} <= set(page.all_of("href"))
     assert page.all_of("value").count(of) == 2  # both forms keep it
     assert thanked.count(escape(following)) == 2
+    searched = client.get(f"/lead?{urlencode({'id': leads[0], 'of': 'q=Person'})}").text
+    assert '<a href="/?q=Person">← The queue as filtered</a>' in searched
+    assert "Next:" not in searched
+    assert "the last one there" not in searched
     assert "Next:" not in last
     assert "the last one there" in last
 
