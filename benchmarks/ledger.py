@@ -162,7 +162,11 @@ def main() -> None:
             project = with_ledger(plain, url)
             open_ledger(project, is_new_allowed=True)
             empty = size_of(project)
-            taken, _ = timed(replace(run, project=project).write)
+            taken, is_new = timed(replace(run, project=project).write)
+            if not is_new:
+                raise SystemExit(
+                    f"The ledger in {name} holds this run already, so there was nothing to load: give an empty one."
+                )
             in_all = taken / asked.rows + more
             rows.append({
                 "work": f"loading {asked.rows:,} rows of {asked.groups} groups into {name}",
