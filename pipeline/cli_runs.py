@@ -229,10 +229,14 @@ def _print_scores(run: ScoreRun) -> None:
     console.print(f"Scores:     {run.output}\nManifest:   {run.manifest}")
     if run.ledger_run:
         console.print(f"Ledger:     run {run.ledger_run[:12]}")
+    for notice in run.notices:
+        console.print(printable(f"- {notice}"))
     for name, part in run.targets.items():
         console.print(
             f"{name}: {part.rows_in:,} in = {part.scored:,} scored + {part.not_open:,} not open "
             f"+ {part.quarantined:,} quarantined (model {part.model_version}), {part.output}"
         )
+        for notice in part.notices:
+            console.print(printable(f"- {name}: {notice}"))
     for name, why in run.not_scored.items():
         console.print(printable(f"{name}: not scored: {why}"))

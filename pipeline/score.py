@@ -47,7 +47,10 @@ Companions = Mapping[str, Bundle | LeadScoringError | None]
 
 @dataclass(frozen=True)
 class ScoreRun:
-    """A finished scoring run: lead rows in = scored + not open + quarantined."""
+    """A finished scoring run: lead rows in = scored + not open + quarantined.
+
+    `notices` are those of the manifest's warnings that ask something of a person.
+    """
 
     rows_in: int
     scored: int
@@ -60,6 +63,7 @@ class ScoreRun:
     targets: dict[str, ScoreRun] = field(default_factory=dict)
     not_scored: dict[str, str] = field(default_factory=dict)
     ledger_run: str | None = None
+    notices: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The keys that other programs rely on."""
@@ -91,6 +95,7 @@ class ScoredRows:
     companions: dict[str, ScoredRows] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)
     forgotten: int = 0
+    notices: list[str] = field(default_factory=list)
 
 
 def score_project(
@@ -191,12 +196,16 @@ def score_rows(project: Project, bundle: Bundle, as_of: pd.Timestamp | None, tel
         tell(f"scored {len(rows.lead_id):,} of {len(leads.rows):,} leads{ahead}")
     warnings = [f"{each.message} ({each.count:,})" for each in tables.warnings]
     warnings += [f"events at or after as_of, ignored ({later:,})"] if later else []
-    warnings += stale_warning(leads.as_of, tables)
-    warnings += changed_settings(project, bundle)
-    warnings += value_warnings(project, bundle)
+    notices = [
+        *stale_warning(leads.as_of, tables),
+        *changed_settings(project, bundle),
+        *value_warnings(project, bundle),
+    ]
+    warnings += notices
     warnings += unseen_warnings(unseen, len(rows.lead_id), bundle, project)
     return ScoredRows(
-        project, bundle, tables, leads, rows, quarantined, warnings, overrides=beside_scores, forgotten=forgotten
+        project, bundle, tables, leads, rows, quarantined, warnings, overrides=beside_scores, forgotten=forgotten,
+        notices=notices,
     )  # fmt: skip
 
 
@@ -237,7 +246,7 @@ def _published(found: ScoredRows, output: Path) -> ScoreRun:
     path = publish(output, table, project.score.top_reasons, *left_out, manifest, record)
     return ScoreRun(
         rows_in, len(rows.lead_id), len(leads.not_open), quarantined, output, path, bundle.model_version,
-        3 if quarantined else 0, ledger_run=run_id,
+        3 if quarantined else 0, ledger_run=run_id, notices=tuple(found.notices),
     )  # fmt: skip
 
 

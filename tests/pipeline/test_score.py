@@ -406,6 +406,27 @@ def test_settings_that_wait_for_the_next_training_are_named_and_change_no_score(
     assert (tmp_path / "scores.parquet").read_bytes() == scored.read_bytes()
 
 
+def test_what_asks_something_of_a_person_is_printed_and_what_does_not_is_not(
+    crm: Crm, scored: Path, tmp_path: Path
+) -> None:
+    project = crm.written(tmp_path / "lead-scoring.toml")
+    text = project.read_text(encoding="utf-8").replace("[features]\n", "[features]\ntail = 0.1\n", 1)
+    project.write_text(text, encoding="utf-8")
+    output = tmp_path / "scores.parquet"
+
+    run = run_command("score", "-p", project, "--bundle", crm.bundle, "-o", output, "--as-of", "2026-02-01")
+    plain = run_command("score", "-p", crm.project, "--bundle", crm.bundle, "-o", tmp_path / "plain.parquet")
+
+    assert run.code == plain.code == 0
+    said = [line for line in run.out.splitlines() if line.startswith("- ")]
+    assert len(said) == 2
+    assert "days after the end of the data" in said[0]
+    assert said[1].endswith("before the next training: features.tail")
+    assert {line.removeprefix("- ") for line in said} <= set(manifest(output)["warnings"])
+    assert manifest(scored)["warnings"]  # columns that the files lack
+    assert not any(line.startswith("- ") for line in plain.out.splitlines())
+
+
 def test_rules_that_the_next_training_will_refuse_are_warned_of_and_scoring_goes_on(
     crm: Crm, scored: Path, tmp_path: Path
 ) -> None:
