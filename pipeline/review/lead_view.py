@@ -269,6 +269,6 @@ def _facts(lead: LeadInRun, words: Mapping[str, str], kinds: Mapping[str, Kind])
 def _fact(name: str, value: str | None, words: Mapping[str, str], kind: Kind | None) -> tuple[str, str]:
     """What an attribute is called, and its value; of an address the ledger has the domain alone."""
     what, said = attribute_words(name, words), value_words(name, value, words)
-    if value is not None and kind == "number" and WHOLE.fullmatch(value):
+    if value is not None and kind in {"number", "company_size"} and WHOLE.fullmatch(value):
         return what, f"{int(float(value)):,}"
     return (f"{what} domain", said.lower()) if value is not None and kind == "email" else (what, said)
