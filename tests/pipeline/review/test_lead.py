@@ -99,11 +99,12 @@ def test_the_smaller_reasons_can_be_read_one_by_one_and_add_up_to_their_line(
 
 def test_what_is_known_reads_as_its_kind_asks_for(made: Project, ledger: Ledger) -> None:
     row = changed(ledger)
-    tell(ledger, row.lead_id, attributes=json.dumps(["1234567", "FALCON.EXAMPLE", "about ten", "Referral"]))
+    tell(ledger, row.lead_id, attributes=json.dumps(["1234567", "FALCON.EXAMPLE", "1524", "Referral"]))
     attributes = AttributeSettings.model_validate(
         {
             "at_creation": {
-                "number": ["job_title", "country"],
+                "number": ["job_title"],
+                "company_size": ["country"],
                 "email": ["industry"],
                 "category": ["lead_source"],
             }
@@ -116,7 +117,7 @@ def test_what_is_known_reads_as_its_kind_asks_for(made: Project, ledger: Ledger)
     for words in (
         "Job title 1,234,567",
         "Industry domain falcon.example",
-        "Country about ten",
+        "Country 1,524",
         "Lead source Referral",
     ):
         assert words in said
